@@ -1,0 +1,28 @@
+"""The unit of everything downstream: ten seconds of one channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Hz; every network of the method is trained at this rate."""
+WINDOW_SECONDS = 10.0
+WINDOW_SAMPLES = 160_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Ten seconds of 16 kHz mono sound.
+
+    `samples` is float32 of shape (160000,), nominally in [-1, 1], read-only. `started_at` and `ended_at` are UTC in
+    seconds since the epoch, counted in samples; `captured` is the monotonic second at which the last sample arrived.
+    `index` counts the windows of this channel since the daemon started and is never reused.
+    """
+
+    channel: str
+    index: int
+    samples: NDArray[np.float32]
+    started_at: float
+    ended_at: float
+    captured: float

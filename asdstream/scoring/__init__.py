@@ -1,0 +1,1 @@
+"""Prototypes, references and calibration: embedding in, anomaly score out."""

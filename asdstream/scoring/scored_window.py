@@ -1,0 +1,37 @@
+"""What scoring makes of an embedding."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """A prototype close to the window: branch, label (`source/3`, `target/0`, `reference/<ulid>`), cosine distance."""
+
+    branch: str
+    label: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredWindow:
+    """The anomaly score of one window.
+
+    `score` is the smallest cosine distance to a prototype, averaged over branches (0 to 2). `calibrated` places it
+    between the median of normal sound (0) and the threshold (1). Times as in `Window`.
+    """
+
+    channel: str
+    machine: str
+    index: int
+    started_at: float
+    ended_at: float
+    captured: float
+    score: float
+    calibrated: float
+    threshold: float
+    nearest: tuple[Nearest, ...]
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the score lies over the threshold."""
+        return self.score > self.threshold

@@ -1,0 +1,1 @@
+"""Rebuilds the models offline and hands the daemon one thing: a bundle."""
