@@ -25,8 +25,10 @@ class AlarmKind(StrEnum):
 class AlarmState:
     """An alarm as it stands.
 
-    There is one alarm per channel and kind, so `alarm_id` is stable; `occurrence` (a ULID) is new with each raise. Times are UTC seconds since the epoch. `peak_score` is the largest score of this occurrence, `score` and
-    `threshold` those of the latest window (None for technical alarms); `windows` counts the windows over the threshold.
+    There is one alarm per channel and kind, so `alarm_id` is stable; `occurrence` (a ULID) is new with each raise.
+    Times are UTC seconds since the epoch. `peak_score` is the largest score of this occurrence, `score` and
+    `threshold` those of the latest window (None for technical alarms); `windows` counts the windows over the
+    threshold.
     """
 
     alarm_id: str
