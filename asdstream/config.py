@@ -1,0 +1,446 @@
+"""What a user may set: a TOML file, checked as a whole before anything starts.
+
+Every problem is reported with its line, the key, and what would be right. Paths are resolved against the folder of
+the configuration file. Secrets never stand in the file: it names files that hold them, which are looked for in the
+folder of systemd credentials first.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from asdstream.config_problems import problem, problems_by_line, syntax_problem
+from asdstream.errors import AsdstreamError
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+"""A larger file is not a configuration but a mistake."""
+MAX_SECRET_BYTES = 4096
+
+
+class ConfigError(AsdstreamError):
+    """A configuration that cannot be used; one line per problem."""
+
+    exit_code = 78
+
+
+def _folder(info: ValidationInfo) -> Path:
+    context = info.context if isinstance(info.context, dict) else {}
+    return Path(context.get("folder", "."))
+
+
+def _resolved(value: Path, info: ValidationInfo) -> Path:
+    return _folder(info) / value.expanduser()
+
+
+def _existing(value: Path, info: ValidationInfo) -> Path:
+    path = _resolved(value, info)
+    if not path.exists():
+        raise problem("{path} does not exist; name an existing file or folder", path=path)
+    return path
+
+
+def _credential(value: Path, info: ValidationInfo) -> Path:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    candidates = [_resolved(value, info)]
+    if credentials and not value.is_absolute():
+        candidates.insert(0, Path(credentials) / value)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise problem("no file at {places}", places=" or ".join(str(candidate) for candidate in candidates))
+
+
+def _text_to_path(value: object) -> object:
+    return Path(value) if isinstance(value, str) and value else value
+
+
+def _one_or_many(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(_text_to_path(item) for item in value)
+    return (_text_to_path(value),) if isinstance(value, str) and value else value
+
+
+def _list_to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
+_TOPIC_LEVEL = r"^[a-z0-9_-]{1,64}$"
+_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+_DEVICE = r"^(auto|cpu|cuda|cuda:\d{1,2})$"
+_PATTERNS = {
+    _TOPIC_LEVEL: "should be 1 to 64 of the characters a-z, 0-9, - and _",
+    _NAME: "should be 1 to 64 of the characters A-Z, a-z, 0-9, - and _",
+    _DEVICE: 'should be "auto", "cpu", "cuda" or "cuda:<number>"',
+}
+TopicLevel = Annotated[str, Field(pattern=_TOPIC_LEVEL)]
+"""One level of an MQTT topic: no slash, no wildcard, no space."""
+Name = Annotated[str, Field(pattern=_NAME)]
+AnyPath = Annotated[Path, AfterValidator(_resolved), BeforeValidator(_text_to_path), _TEXT_SCHEMA]
+ExistingPath = Annotated[Path, AfterValidator(_existing), BeforeValidator(_text_to_path), _TEXT_SCHEMA]
+CredentialFile = Annotated[Path, AfterValidator(_credential), BeforeValidator(_text_to_path), _TEXT_SCHEMA]
+ExistingPaths = Annotated[
+    tuple[Annotated[Path, AfterValidator(_existing)], ...],
+    BeforeValidator(_one_or_many),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        }
+    ),
+]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused, text is never taken for a number, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False)
+
+
+class SiteSection(Section):
+    """Where this box stands; both names are levels of every MQTT topic."""
+
+    name: TopicLevel = Field(default="site", description="The plant or building.")
+    node: TopicLevel = Field(default="node", description="This box within the site.")
+
+
+class TlsSection(Section):
+    """Encryption of the connection to the broker; the table's presence switches it on."""
+
+    ca_file: CredentialFile | None = Field(
+        default=None, description="Certificate authority of the broker (PEM); without it, those the system trusts."
+    )
+    cert_file: CredentialFile | None = Field(default=None, description="Certificate of this client (PEM).")
+    key_file: CredentialFile | None = Field(
+        default=None, description="Private key of this client (PEM, without a passphrase)."
+    )
+
+    @model_validator(mode="after")
+    def _key_belongs_to_certificate(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            given, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
+            raise problem("needs {absent} beside it: a client certificate has both", given, absent=absent)
+        return self
+
+
+class MqttSection(Section):
+    """The broker."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253, description="Name or address of the broker.")
+    port: int = Field(default=1883, ge=1, le=65535, description="Usually 1883, or 8883 with TLS.")
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto", description="MQTT version; `auto` tries 5 and falls back to 3.1.1."
+    )
+    username: str | None = Field(default=None, min_length=1, max_length=256)
+    password_file: CredentialFile | None = Field(
+        default=None,
+        description="File that holds the password and nothing else; looked for among the credentials first.",
+    )
+    keepalive_s: int = Field(
+        default=30, ge=5, le=3600, description="Seconds without traffic after which the link is probed."
+    )
+    max_in_flight: int = Field(
+        default=20, ge=1, le=1000, description="Alarm messages sent ahead of their acknowledgement."
+    )
+    tls: TlsSection | None = None
+
+    @model_validator(mode="after")
+    def _password_has_a_user(self) -> Self:
+        if self.password_file is not None and self.username is None:
+            raise problem("needs username beside it", "password_file")
+        return self
+
+    def password(self) -> str | None:
+        """The content of `password_file` without the line end; None where none is set."""
+        if self.password_file is None:
+            return None
+        try:
+            content = self.password_file.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}") from None
+        if len(content) > MAX_SECRET_BYTES:
+            raise ConfigError(f"mqtt.password_file: {self.password_file} is too large to hold only a password")
+        try:
+            password = content.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ConfigError(f"mqtt.password_file: {self.password_file} is not UTF-8 text") from None
+        if not password:
+            raise ConfigError(f"mqtt.password_file: {self.password_file} is empty; it should hold the password")
+        return password
+
+
+class EngineSection(Section):
+    """How embeddings are computed."""
+
+    device: Annotated[str, Field(pattern=_DEVICE)] = Field(
+        default="auto", description="`auto` takes a GPU where there is one."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    threads: int | None = Field(
+        default=None, ge=1, le=256, description="CPU threads of the networks; all cores when absent."
+    )
+    max_batch: int = Field(default=8, ge=1, le=256, description="Windows computed together at most.")
+
+
+class AlarmsSection(Section):
+    """When an alarm is raised and when it clears."""
+
+    k: int = Field(
+        default=5, ge=1, le=1000, description="This many of the latest `n` windows over the threshold raise."
+    )
+    n: int = Field(default=8, ge=1, le=1000, description="How many windows are looked back on.")
+    clear_windows: int = Field(
+        default=10, ge=1, le=10_000, description="This many windows in a row at or under `clear_level` clear."
+    )
+    clear_level: float = Field(
+        default=0.8, gt=0.0, le=1.0, description="Fraction of the way from normal sound (0) to the threshold (1)."
+    )
+    min_duration_s: float = Field(default=10.0, ge=0.0, le=86_400.0, description="An alarm stands at least this long.")
+    update_interval_s: float = Field(
+        default=60.0, ge=1.0, le=86_400.0, description="An alarm that goes on is published again at most this often."
+    )
+    false_alarms_per_day: float = Field(
+        default=0.1,
+        gt=0.0,
+        le=1000.0,
+        description="False alarms a day and channel that are bearable; sets the threshold.",
+    )
+    source_lost_after_s: float = Field(
+        default=10.0, ge=1.0, le=86_400.0, description="Seconds without sound after which a channel counts as lost."
+    )
+
+    @model_validator(mode="after")
+    def _k_is_of_n(self) -> Self:
+        if self.k > self.n:
+            raise problem("should be at most n (alarms.n is {n}), not {k}", "k", n=self.n, k=self.k)
+        return self
+
+
+def _default_store() -> Path:
+    """systemd's state directory where there is one, else beside the configuration."""
+    return Path(os.environ.get("STATE_DIRECTORY", "").split(":")[0] or ".") / "asdstream.db"
+
+
+class StoreSection(Section):
+    """Where alarms, unsent messages and references are kept."""
+
+    path: AnyPath = Field(default_factory=_default_store, description="The SQLite database; made when absent.")
+
+
+class LogSection(Section):
+    """What is said on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto` writes for people on a terminal and JSON elsewhere."
+    )
+
+
+class MicrophoneSettings(Section):
+    """Sound from a device of this box."""
+
+    kind: Literal["microphone"]
+    device: str = Field(min_length=1, max_length=256, description="Name or stable id, as `asdstream devices` lists.")
+    sample_rate: int | None = Field(default=None, ge=8000, le=384_000, description="Hz; the device's own when absent.")
+    channels: int | None = Field(default=None, ge=1, le=64)
+
+
+class MqttSettings(Section):
+    """Sound in messages on `channel/<id>/audio`."""
+
+    kind: Literal["mqtt"]
+    format: Literal["wav", "pcm"] = Field(
+        default="wav", description="`wav`: each message is a WAV file; `pcm`: bare samples."
+    )
+    encoding: Literal["s16le", "s24le", "s32le", "f32le"] | None = Field(default=None, description="Of `pcm`.")
+    sample_rate: int | None = Field(default=None, ge=8000, le=384_000, description="Of `pcm`, in Hz.")
+    channels: int | None = Field(default=None, ge=1, le=64, description="Of `pcm`, interleaved.")
+    max_message_bytes: int = Field(
+        default=4_000_000, ge=1024, le=64_000_000, description="Larger messages are refused."
+    )
+    silence_gap_s: float = Field(
+        default=2.0, gt=0.0, le=3600.0, description="A longer pause between messages is a gap."
+    )
+
+    @model_validator(mode="after")
+    def _pcm_is_described(self) -> Self:
+        described = {"encoding": self.encoding, "sample_rate": self.sample_rate, "channels": self.channels}
+        if self.format == "pcm":
+            absent = [key for key, value in described.items() if value is None]
+            if absent:
+                raise problem(
+                    '"pcm" needs {absent} beside it: bare samples do not say what they are',
+                    "format",
+                    absent=" and ".join(absent),
+                )
+        else:
+            for key, value in described.items():
+                if value is not None:
+                    raise problem('belongs to format = "pcm"; a WAV message says it itself', key)
+        return self
+
+
+class FileSettings(Section):
+    """Sound from recordings, WAV or FLAC."""
+
+    kind: Literal["file"]
+    path: ExistingPaths = Field(description="A recording, a folder of them, or a list of either.")
+    realtime: bool = Field(default=True, description="Whether to keep to real time or to read as fast as possible.")
+    loop: bool = Field(default=False, description="Whether to begin again after the last recording.")
+
+
+class FaultSettings(Section):
+    """A fault that a simulated machine develops."""
+
+    kind: Name
+    start_s: float = Field(default=0.0, ge=0.0, le=1e9)
+    ramp_s: float = Field(default=0.0, ge=0.0, le=1e9, description="Seconds until `severity` is reached.")
+    severity: float = Field(default=1.0, ge=0.0, le=1.0)
+
+
+class SimulatorSettings(Section):
+    """A simulated machine."""
+
+    kind: Literal["simulator"]
+    machine_type: Name | None = Field(default=None, description="Of the simulator; the channel's own when absent.")
+    identity: int = Field(default=0, ge=0, le=1_000_000, description="The same identity is the same physical machine.")
+    speed_rpm: float | None = Field(default=None, gt=0.0, le=100_000.0)
+    load: float = Field(default=0.6, ge=0.0, le=1.0)
+    microphone: Name = "flat"
+    snr_db: float = Field(default=15.0, ge=-40.0, le=100.0)
+    background: Name = "factory"
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    realtime: bool = True
+    fault: FaultSettings | None = None
+
+
+SourceSettings = MicrophoneSettings | MqttSettings | FileSettings | SimulatorSettings
+
+
+class ChannelSection(Section):
+    """One audio stream and the machine it listens to."""
+
+    id: TopicLevel = Field(description="Level of the channel's MQTT topics.")
+    machine: Name = Field(description="What it listens to; several channels may share a machine.")
+    machine_type: Name = Field(description="A machine type of the bundle, which brings prototypes and calibration.")
+    hop: float = Field(default=1.0, ge=0.1, le=10.0, description="Seconds from one window to the next.")
+    separate: Literal["auto", "off"] = Field(
+        default="auto",
+        description="Separation from the background: `auto` where the bundle has a separator for the type.",
+    )
+    source: Annotated[SourceSettings, Field(discriminator="kind")]
+
+
+def _bundle_reference(value: str, info: ValidationInfo) -> str:
+    if value.startswith("builtin:"):
+        if not re.fullmatch(r"builtin:[a-z0-9_-]+", value):
+            raise problem('a built-in bundle is named like "builtin:demo"')
+        return value
+    folder = _resolved(Path(value), info)
+    if not (folder / "bundle.json").is_file():
+        raise problem("no bundle at {folder} (it has no bundle.json); name a bundle's folder", folder=folder)
+    return str(folder)
+
+
+class Config(Section):
+    """The whole file."""
+
+    bundle: Annotated[str, AfterValidator(_bundle_reference)] = Field(
+        default="builtin:demo", min_length=1, description='Folder of the bundle, or "builtin:demo".'
+    )
+    site: SiteSection = SiteSection()
+    mqtt: MqttSection = MqttSection()
+    engine: EngineSection = EngineSection()
+    alarms: AlarmsSection = AlarmsSection()
+    store: StoreSection
+    log: LogSection = LogSection()
+    channels: Annotated[tuple[ChannelSection, ...], BeforeValidator(_list_to_tuple), Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _store_has_a_place(cls, data: object) -> object:
+        # A default made without the validation context would not know the folder of the file.
+        return {"store": {}} | data if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        seen: dict[str, int] = {}
+        types: dict[str, ChannelSection] = {}
+        for index, channel in enumerate(self.channels):
+            if channel.id in seen:
+                raise problem(
+                    '"{id}" is the id of channels[{other}] already; every channel needs its own',
+                    *("channels", index, "id"),
+                    id=channel.id,
+                    other=seen[channel.id],
+                )
+            seen[channel.id] = index
+            first = types.setdefault(channel.machine, channel)
+            if first.machine_type != channel.machine_type:
+                raise problem(
+                    'machine "{machine}" is a "{first}" in channel "{other}"; one machine has one type',
+                    *("channels", index, "machine_type"),
+                    machine=channel.machine,
+                    first=first.machine_type,
+                    other=first.id,
+                )
+        return self
+
+
+def load(path: Path) -> Config:
+    """The configuration in the TOML file at `path`, checked as a whole.
+
+    Raises `ConfigError`, one line per problem as `FILE:LINE: KEY: what would be right`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path}: {size} bytes is too large for a configuration")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name the configuration with -c FILE") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: the file is not UTF-8 text") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """As `load`, from TOML `text` that stands, or would stand, at `path`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(syntax_problem(error, text, path)) from None
+    try:
+        return Config.model_validate(data, context={"folder": path.absolute().parent})
+    except ValidationError as error:
+        raise ConfigError(
+            problems_by_line(error, Config, data=data, text=text, path=path, patterns=_PATTERNS)
+        ) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration, for editors."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "asdstream configuration"} | schema
