@@ -1,0 +1,40 @@
+"""Threads that live and die together."""
+
+import threading
+import time
+
+from asdstream.worker import Crew
+
+
+def test_a_stage_is_called_again_and_again_until_dismissed() -> None:
+    calls = threading.Semaphore(0)
+
+    def step() -> None:
+        calls.release()
+        time.sleep(0.001)
+
+    crew = Crew()
+    crew.hire("counter", step)
+    assert all(calls.acquire(timeout=5) for _ in range(3))
+    assert crew.dismiss(timeout_s=5) == []
+    assert crew.failure is None
+
+
+def test_a_failing_stage_stops_all_others_and_leaves_its_reason() -> None:
+    def fail() -> None:
+        raise ValueError("the ring is empty")
+
+    crew = Crew()
+    crew.hire("bystander", lambda: time.sleep(0.001))
+    crew.hire("engine", fail)
+    assert crew.stop.wait(5)
+    assert crew.dismiss(timeout_s=5) == []
+    assert crew.failure == "the engine worker failed: ValueError: the ring is empty"
+
+
+def test_a_stage_that_hangs_is_named_instead_of_waited_for() -> None:
+    hang = threading.Event()
+    crew = Crew()
+    crew.hire("stuck", lambda: hang.wait() and None)
+    assert crew.dismiss(timeout_s=0.05) == ["stuck"]
+    hang.set()
