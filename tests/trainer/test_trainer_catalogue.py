@@ -1,0 +1,108 @@
+"""What the catalogue makes of the layouts of DCASE Task 2."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from trainer.catalogue import Clip, Domain, machine_reports, read_catalogue
+from trainer.errors import DataError
+
+
+def write(path: Path, seconds: float = 0.1, rate: int = 16_000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(int(seconds * rate), dtype=np.float32), rate)
+    return path
+
+
+def only(root: Path) -> Clip:
+    (clip,) = read_catalogue(root).clips
+    return clip
+
+
+def test_a_name_tells_section_domain_condition_and_attributes(tmp_path: Path) -> None:
+    write(tmp_path / "fan/test/section_02_target_test_anomaly_0012_m-n_X_f-n_Y.wav")
+    clip = only(tmp_path)
+    assert (clip.machine, clip.section, clip.split) == ("fan", "02", "test")
+    assert clip.domain is Domain.TARGET
+    assert clip.anomalous is True
+    assert clip.attributes == (("m-n", "X"), ("f-n", "Y"))
+
+
+def test_hidden_attributes_are_none(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001_noAttribute.flac")
+    assert only(tmp_path).attributes == ()
+
+
+@pytest.mark.parametrize("name", ["section_00_0007", "section_00_test_0007"])
+def test_evaluation_clips_do_not_tell_what_they_are(tmp_path: Path, name: str) -> None:
+    write(tmp_path / f"fan/test/{name}.wav")
+    assert only(tmp_path).anomalous is None
+
+
+def test_the_names_of_2020_carry_an_id(tmp_path: Path) -> None:
+    write(tmp_path / "valve/test/anomaly_id_04_00000009.wav")
+    clip = only(tmp_path)
+    assert (clip.section, clip.anomalous, clip.domain) == ("04", True, Domain.SOURCE)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "fan/train/section_00_source_train_normal_0001_noAttribute.wav,speed,3,load,noAttribute",
+        "section_00_source_train_normal_0001_noAttribute,speed,3",
+    ],
+)
+def test_attributes_come_from_the_csv_by_path_or_bare_stem(tmp_path: Path, row: str) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001_noAttribute.flac")
+    (tmp_path / "fan/attributes_00.csv").write_text(f"file_name,d1p,d1v,d2p,d2v\n{row}\n")
+    assert only(tmp_path).attributes == (("speed", "3"),)
+
+
+def test_machines_are_found_at_any_depth_and_the_machine_folder_itself_will_do(tmp_path: Path) -> None:
+    write(tmp_path / "dcase2023t2/dev_data/raw/ToyCar/train/section_00_source_train_normal_0001.wav")
+    assert read_catalogue(tmp_path).machines == ("ToyCar",)
+    assert read_catalogue(tmp_path / "dcase2023t2/dev_data/raw/ToyCar").machines == ("ToyCar",)
+
+
+def test_a_name_of_another_kind_is_a_problem_and_not_a_clip(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001.wav")
+    write(tmp_path / "fan/train/recording of tuesday.wav")
+    catalogue = read_catalogue(tmp_path)
+    assert len(catalogue.clips) == 1
+    assert len(catalogue.problems) == 1
+    assert "recording of tuesday.wav" in catalogue.problems[0]
+
+
+def test_reports_count_what_was_found_and_name_what_is_broken(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001_speed_3.wav")
+    write(tmp_path / "fan/train/section_00_source_train_normal_0002_speed_5.wav", seconds=0.2, rate=48_000)
+    write(tmp_path / "fan/test/section_00_target_test_anomaly_0001_speed_3.wav")
+    write(tmp_path / "fan/test/section_00_target_test_normal_0002_speed_3.wav", seconds=0)
+    (tmp_path / "fan/test/section_00_target_test_normal_0003_speed_3.wav").write_bytes(b"not a recording")
+    (report,), problems = machine_reports(read_catalogue(tmp_path))
+    assert report.clips == {"train source normal": 2, "test target anomaly": 1, "test target normal": 2}
+    assert report.attributes == {"speed": ("3", "5")}
+    assert report.durations == {0.1: 2, 0.2: 1}
+    assert report.sample_rates == {16_000: 2, 48_000: 1}
+    assert len(problems) == 2
+
+
+def test_no_folder_no_recordings_and_no_such_machine_are_one_sentence_each(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no data folder"):
+        read_catalogue(tmp_path / "away")
+    with pytest.raises(DataError, match="no recordings were found"):
+        read_catalogue(tmp_path)
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001.wav")
+    with pytest.raises(DataError, match=r"no machine 'pump'.*fan"):
+        read_catalogue(tmp_path).chosen(["pump"])
+
+
+def test_the_real_toycar_folder_is_read_whole(data_dir: Path) -> None:
+    catalogue = read_catalogue(data_dir / "dcase2023t2")
+    assert catalogue.problems == ()
+    train = catalogue.chosen(["ToyCar"], split="train")
+    assert sum(clip.domain is Domain.SOURCE for clip in train) == 399
+    assert sum(clip.domain is Domain.TARGET for clip in train) == 10
+    assert all(dict(clip.attributes).keys() == {"car", "spd", "mic"} for clip in catalogue.clips)

@@ -1,0 +1,73 @@
+"""What a recipe may say, and what is answered when it says something else."""
+
+from pathlib import Path
+
+import pytest
+
+from trainer.errors import RecipeError
+from trainer.recipe import Recipe, parse_recipe, read_recipe
+
+RECIPES = Path(__file__).resolve().parents[2] / "conf" / "trainer"
+
+SMALL = """\
+name = "small"
+[sound]
+kind = "folder"
+[export]
+licence_notes = ["none"]
+"""
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(text, Path("small.toml"))
+    assert caught.value.exit_code == 78
+    return str(caught.value)
+
+
+def test_what_is_left_out_is_the_report() -> None:
+    recipe = parse_recipe(SMALL, Path("small.toml"))
+    generative = recipe.generative
+    assert (generative.epochs, generative.warmup_epochs, generative.batch_size) == (100, 10, 512)
+    assert (generative.learning_rate, generative.minimum_learning_rate, generative.weight_decay) == (2e-4, 1e-6, 1e-5)
+    assert (generative.loss, generative.mask.kind, generative.mask.ratio) == ("l1", "random", 0.8)
+    assert (recipe.prototypes.source, recipe.prototypes.target) == (16, 10)
+
+
+def test_an_unknown_key_is_named_with_its_line() -> None:
+    text = SMALL + "[generative]\nepochs = 3\nwarmup_epochs = 0\nlearning_speed = 2\n"
+    assert refusal(text) == ("small.toml:9: generative.learning_speed: unknown key; did you mean learning_rate?")
+
+
+def test_every_problem_is_one_line_in_the_order_of_the_file() -> None:
+    text = SMALL.replace('kind = "folder"', 'kind = "folder"\nheld_out = 2') + '[generative]\nloss = "l3"\n'
+    first, second = refusal(text).splitlines()
+    assert first.startswith("small.toml:4: sound.held_out: ")
+    assert second.startswith("small.toml:8: generative.loss: ")
+
+
+def test_a_missing_key_stands_at_its_table() -> None:
+    assert refusal('name = "small"\n[sound]\nkind = "folder"\n[export]\n').startswith(
+        "small.toml:4: export.licence_notes: is missing: what may be done with the bundle"
+    )
+
+
+def test_a_warm_up_longer_than_the_training_is_refused() -> None:
+    text = SMALL + "[generative]\nepochs = 5\nwarmup_epochs = 10\n"
+    assert refusal(text).startswith("small.toml:8: generative.warmup_epochs: should be smaller than epochs (5)")
+
+
+def test_a_range_that_falls_is_refused() -> None:
+    text = SMALL.replace('kind = "folder"', 'kind = "simulator"\nmachines = [{machine_type = "fan", snr_db = [9, 3]}]')
+    assert refusal(text) == ("small.toml:4: sound.machines[0].snr_db: should begin with the smaller value, not 9")
+
+
+def test_text_that_is_not_toml_and_a_file_that_is_not_there_are_one_sentence(tmp_path: Path) -> None:
+    assert refusal("name = \n").startswith("small.toml:1: not TOML: ")
+    with pytest.raises(RecipeError, match="cannot be read: No such file"):
+        read_recipe(tmp_path / "away.toml")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_that_ships_is_valid(path: Path) -> None:
+    assert isinstance(read_recipe(path), Recipe)
