@@ -1,0 +1,95 @@
+"""Reading weights that others made, without ever running what a file says."""
+
+import argparse
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asdstream.errors import AsdstreamError
+
+NAMES_SHOWN = 5
+
+
+class CheckpointError(AsdstreamError):
+    """A checkpoint that cannot be used."""
+
+
+def read_file(path: Path) -> Any:
+    """The content of a `.pt`, `.pth` or `.safetensors` file: tensors and plain containers only.
+
+    `argparse.Namespace` is allowed because AudioMAE's training script stored its options as one; it holds attributes
+    and runs nothing.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"checkpoint {path} does not exist; right would be a local .pt, .pth or .safetensors file"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"checkpoint {path} holds more than tensors and plain containers and was not opened: {reason}"
+        ) from None
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint {path} is damaged or not a checkpoint ({type(error).__name__}); fetch it again"
+        ) from None
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The state dict of a checkpoint, whether bare or under `model` or `state_dict`."""
+    content = read_file(path)
+    for key in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(
+            f"checkpoint {path} holds no state dict; right would be named tensors, bare or as 'model'"
+        )
+    for name, tensor in content.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise CheckpointError(f"checkpoint {path} holds {name!r}, which is not a named tensor")
+    return dict(content)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
+    """Give `model` (which may be on the meta device) the tensors of `state`, as float32, without copying them.
+
+    Raises:
+        CheckpointError: one sentence that lists what is missing, unexpected and misshapen.
+    """
+    wanted = model.state_dict()
+    missing = [name for name in wanted if name not in state]
+    unexpected = [name for name in state if name not in wanted]
+    misshapen = [
+        f"{name} is {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    faults = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    if any(faults.values()):
+        said = "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in faults.items() if names)
+        raise CheckpointError(f"the weights in {source} do not fit {type(model).__name__}: {said}")
+    model.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
