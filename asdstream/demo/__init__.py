@@ -1,1 +1,1 @@
-"""A virtual factory on one machine: embedded broker, simulated machines and a fault to come, the daemon, a live view."""
+"""A virtual factory on one machine: broker, simulated machines, a fault to come, the daemon, a live view."""

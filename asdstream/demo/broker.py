@@ -16,7 +16,7 @@ class DemoBrokerError(AsdstreamError):
 
 
 class EmbeddedBroker:
-    """amqtt on a loopback port, in a thread of its own: MQTT 3.1.1, no authentication, reachable from this machine only.
+    """amqtt on a loopback port, in a thread of its own: MQTT 3.1.1, without authentication, for this machine only.
 
     Example:
         with EmbeddedBroker(port=18830) as broker:
