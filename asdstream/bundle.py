@@ -146,8 +146,10 @@ class Bundle:
             raise BundleError(f"bundle {self.path} has no encoder {name!r}; it has {_listing(self.encoders)}")
         entry = self.encoders[name]
         weights = _read_tensors(self.path, entry.weights, self.files[entry.weights])
-        encoder = _layout(self.path, name, entry.kind, entry.config)()
-        encoder.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=True)
+        # Laid out without memory first: initial values that the weights replace would cost seconds at the base size.
+        with torch.device("meta"):
+            encoder = _layout(self.path, name, entry.kind, entry.config)()
+        encoder.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=True, assign=True)
         return encoder.eval().requires_grad_(requires_grad=False)
 
     def embedding_size(self, branch: str) -> int:

@@ -1,0 +1,49 @@
+"""Where the networks run and how precisely."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from asdstream.engine.errors import EngineError
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A device, the type its matrix products are computed in, and the CPU threads of one."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+
+
+def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Placement:
+    """Settle what is `auto`.
+
+    Device: CUDA where there is one, else the CPU. Precision: bfloat16 on CUDA and on CPUs with AMX tiles, else
+    float32. Threads: as many as this process may use, which in a container can be fewer than the machine has.
+
+    Raises EngineError for a device that is not there or a word that is not known.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise EngineError(f"device {device!r} is unknown; auto, cpu, cuda or cuda:<n> is expected") from error
+    if place.type not in ("cpu", "cuda"):
+        raise EngineError(f"device {device!r} is not supported; auto, cpu, cuda or cuda:<n> is expected")
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise EngineError(f"device {device!r} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
+    if precision == "auto":
+        fast = place.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())
+        precision = "bfloat16" if fast else "float32"
+    if precision not in PRECISIONS:
+        raise EngineError(f"precision {precision!r} is unknown; auto, {' or '.join(PRECISIONS)} is expected")
+    if threads is None:
+        threads = len(os.sched_getaffinity(0))
+    if threads < 1:
+        raise EngineError(f"{threads} threads are asked for; at least 1 is needed")
+    return Placement(place, PRECISIONS[precision], threads)

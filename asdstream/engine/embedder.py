@@ -1,0 +1,106 @@
+"""From windows to embeddings: the bundle's encoders, run in batches."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from asdstream.audio.window import WINDOW_SAMPLES, Window
+from asdstream.bundle import Bundle
+from asdstream.engine.device import Placement, choose
+from asdstream.engine.embedding import Embedding
+from asdstream.engine.errors import EmbeddingError, EngineError
+from asdstream.models.pooling import mean_pool
+
+LOUDEST = 100.0
+"""Full scale is 1. What lies beyond 40 dB over it is no sound and would overflow the power spectrum."""
+
+
+class Embedder:
+    """Embeds 10 s windows with every branch of `bundle`. One thread at a time.
+
+    `device`, `precision` and `threads` as in `asdstream.engine.device.choose`; the number of threads is set for the
+    whole process. Batches larger than `max_batch` are cut into that size; smaller ones are never padded, because a
+    CPU gains nothing from it.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        max_batch: int = 8,
+    ) -> None:
+        if max_batch < 1:
+            raise EngineError(f"max_batch is {max_batch}; at least 1 is needed")
+        self.placement: Placement = choose(device, precision, threads)
+        self.max_batch = max_batch
+        torch.set_num_threads(self.placement.threads)
+        self.branches = bundle.branches
+        # The front end keeps to float32 whatever the blocks compute in.
+        self._encoders: dict[str, nn.Module] = {
+            name: bundle.build_encoder(name).to(self.placement.device, self.placement.dtype)
+            for name in {branch.encoder for branch in bundle.branches}
+        }
+
+    def warm_up(self, batches: Sequence[int] = (1,)) -> float:
+        """Run each of these batch sizes once, so that no window pays for the first run; returns the seconds taken."""
+        begun = time.perf_counter()
+        for size in batches:
+            self._embed(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), dtype=np.float32))
+        return time.perf_counter() - begun
+
+    def embed(self, windows: Sequence[Window]) -> list[Embedding]:
+        """One embedding per window, in order.
+
+        Raises EmbeddingError, naming the windows, where samples or an embedding are not finite.
+        """
+        if not windows:
+            return []
+        names = [f"window {window.index} of channel {window.channel!r}" for window in windows]
+        vectors = self._checked(np.stack([window.samples for window in windows]), names)
+        return [
+            Embedding(window, {branch: rows[i] for branch, rows in vectors.items()}) for i, window in enumerate(windows)
+        ]
+
+    def embed_samples(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
+
+        Raises EmbeddingError as `embed` does, and EngineError for another shape.
+        """
+        return self._checked(samples, [f"window {i} of {len(samples)}" for i in range(len(samples))])
+
+    def _checked(self, samples: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
+            raise EngineError(f"windows have shape {samples.shape}; (B, {WINDOW_SAMPLES}) is expected")
+        _refuse(np.asarray(~np.isfinite(samples).all(axis=1)), names, "holds samples that are NaN or infinite")
+        samples = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
+        parts = [self._embed(samples[i : i + self.max_batch]) for i in range(0, len(samples), self.max_batch)]
+        vectors: dict[str, NDArray[np.float32]] = {}
+        for branch in self.branches:
+            rows = np.concatenate([part[branch.name] for part in parts]) if parts else np.zeros((0, 0), np.float32)
+            lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+            unusable = ~(np.isfinite(lengths) & (lengths > 0))[:, 0]
+            _refuse(unusable, names, f"gave an embedding in branch {branch.name!r} that is NaN, infinite or zero")
+            rows = (rows / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)
+            rows.setflags(write=False)
+            vectors[branch.name] = rows
+        return vectors
+
+    def _embed(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """Embeddings (B, D) by branch, of whatever length and content."""
+        with torch.inference_mode():
+            waveform = torch.from_numpy(np.ascontiguousarray(samples)).to(self.placement.device)
+            tokens: dict[str, Tensor] = {name: encoder(waveform).float() for name, encoder in self._encoders.items()}
+            return {branch.name: mean_pool(tokens[branch.encoder]).cpu().numpy() for branch in self.branches}
+
+
+def _refuse(faulty: NDArray[np.bool_], names: Sequence[str], what: str) -> None:
+    positions = tuple(int(i) for i in np.flatnonzero(faulty))
+    if positions:
+        others = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
+        raise EmbeddingError(f"{names[positions[0]]}{others} {what}, so it cannot be scored", positions)

@@ -1,0 +1,18 @@
+"""A recording of normal sound from the place where the machine stands: the target domain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """The embeddings of one reference recording: float32 (n, D) by branch, one row per window, windows not overlapping.
+
+    `label` names the recording: `reference/<ulid>`.
+    """
+
+    label: str
+    vectors: Mapping[str, NDArray[np.float32]]

@@ -1,0 +1,239 @@
+"""The anomaly score of a machine: how far a window is from everything the machine is known to sound like."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdstream.bundle import BranchPrototypes, Bundle
+from asdstream.engine.embedding import Embedding
+from asdstream.scoring.calibration import MIN_LOOKS, Calibration
+from asdstream.scoring.errors import CalibrationError, ScoringError
+from asdstream.scoring.false_alarms import FalseAlarmRate
+from asdstream.scoring.leave_one_out import leave_one_out_scores
+from asdstream.scoring.prototypes import PrototypeSet
+from asdstream.scoring.reference import Reference
+from asdstream.scoring.scored_window import Nearest, ScoredWindow
+
+UNREACHABLE = 2.0
+"""The largest cosine distance there is: the threshold of a scorer that has none, so that no score lies over it."""
+NEAREST = 3
+"""Prototypes named with each score, per branch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """All that one score depends on; never changed, only replaced.
+
+    `uncalibrated` says in one sentence why there is no threshold, `shortage` why the threshold is a guess; None where
+    all is well. `references` are the labels of the enrolled recordings.
+    """
+
+    prototypes: Mapping[str, PrototypeSet]
+    references: tuple[str, ...]
+    calibration: Calibration | None
+    threshold: float
+    uncalibrated: str | None
+    shortage: str | None
+
+
+class Scorer:
+    """Scores windows of one machine. Safe to use from several threads while references are replaced.
+
+    Score: the smallest cosine distance to a prototype, averaged over branches (Zhang et al., System-2; with a single
+    branch, System-1). The prototypes are those of the bundle's machine type and the references enrolled on site;
+    either may be absent. Threshold: the larger one of the bundle's calibration and, where at least 10 windows of
+    references are enrolled in at least 3 recordings, of the references' own leave-one-out scores: an alarm asks for a
+    sound unlike both.
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        known: Mapping[str, BranchPrototypes] | None,
+        calibration: Calibration | None,
+        bearable: FalseAlarmRate,
+        references: Sequence[Reference] = (),
+    ) -> None:
+        self.machine = machine
+        self._known = dict(known or {})
+        self._calibration = calibration if known else None
+        self._bearable = bearable
+        self._replacing = threading.Lock()
+        self._bank = self._make_bank(references)
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: Bundle,
+        machine: str,
+        machine_type: str,
+        bearable: FalseAlarmRate,
+        references: Sequence[Reference] = (),
+    ) -> Self:
+        """For `machine`, of a type that the bundle may know; raises CalibrationError where its calibration is odd."""
+        known = bundle.machine_types.get(machine_type)
+        calibration = None
+        if known is not None and known.calibration is not None:
+            try:
+                calibration = Calibration.from_dict(known.calibration)
+            except CalibrationError as error:
+                raise CalibrationError(f"bundle {bundle.path}: machine type {machine_type!r}: {error}") from error
+        return cls(machine, None if known is None else known.prototypes, calibration, bearable, references)
+
+    @property
+    def bank(self) -> Bank:
+        """What windows are scored against at this moment."""
+        return self._bank
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is any prototype to score against."""
+        return bool(self._bank.prototypes)
+
+    @property
+    def threshold(self) -> float:
+        """The score over which a window is anomalous; 2.0, which no score exceeds, where `uncalibrated`."""
+        return self._bank.threshold
+
+    @property
+    def uncalibrated(self) -> str | None:
+        """One sentence on why there is no threshold, None where there is one."""
+        return self._bank.uncalibrated
+
+    def replace_references(self, references: Sequence[Reference]) -> Bank:
+        """Score against these references, and no others, from the next window on.
+
+        The new bank is complete before it takes the old one's place; a window sees one or the other. On an error the
+        old one stays.
+        """
+        with self._replacing:
+            self._bank = self._make_bank(references)
+            return self._bank
+
+    def score(self, embedding: Embedding) -> ScoredWindow:
+        """Score one window. Raises ScoringError where there is no prototype or the embedding does not fit them."""
+        bank = self._bank
+        distances: list[float] = []
+        nearest: list[Nearest] = []
+        for branch, prototypes in self._required(bank).items():
+            if branch not in embedding.vectors:
+                raise ScoringError(f"the embedding of machine {self.machine!r} lacks branch {branch!r}")
+            found, indices = prototypes.search(embedding.vectors[branch][None], NEAREST)
+            distances.append(float(found[0, 0]))
+            nearest += [
+                Nearest(branch, prototypes.labels[i], float(d)) for d, i in zip(found[0], indices[0], strict=True)
+            ]
+        score = float(np.mean(distances))
+        window = embedding.window
+        return ScoredWindow(
+            channel=window.channel,
+            machine=self.machine,
+            index=window.index,
+            started_at=window.started_at,
+            ended_at=window.ended_at,
+            captured=window.captured,
+            score=score,
+            calibrated=_calibrated(bank, score),
+            threshold=bank.threshold,
+            nearest=tuple(nearest),
+        )
+
+    def score_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Scores (B,) of embeddings (B, D) by branch, as `score` gives them."""
+        bank = self._bank
+        total: NDArray[np.float64] | float = 0.0
+        for branch, prototypes in self._required(bank).items():
+            if branch not in vectors:
+                raise ScoringError(f"the embeddings of machine {self.machine!r} lack branch {branch!r}")
+            found, _ = prototypes.search(vectors[branch])
+            total = total + found[:, 0].astype(np.float64)
+        return np.asarray(total / len(bank.prototypes), dtype=np.float64)
+
+    def _required(self, bank: Bank) -> Mapping[str, PrototypeSet]:
+        if not bank.prototypes:
+            raise ScoringError(
+                f"machine {self.machine!r} has no prototypes: the bundle does not know its type and no reference is "
+                "enrolled, so enrol recordings of its normal sound"
+            )
+        return bank.prototypes
+
+    def _make_bank(self, references: Sequence[Reference]) -> Bank:
+        labels = tuple(reference.label for reference in references)
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ScoringError(f"reference {label!r} is there twice")
+        branches = tuple(self._known) or tuple(sorted({name for r in references for name in r.vectors}))
+        for reference in references:
+            if set(reference.vectors) != set(branches):
+                raise ScoringError(
+                    f"{reference.label} has embeddings of {', '.join(sorted(reference.vectors)) or 'no branch'}; "
+                    f"machine {self.machine!r} needs {', '.join(branches)}: embed it again with this bundle"
+                )
+            if min(len(vectors) for vectors in reference.vectors.values()) == 0:
+                raise ScoringError(f"{reference.label} holds no window")
+        prototypes = {branch: self._prototypes(branch, references) for branch in branches}
+        calibration, uncalibrated = self._calibrate(prototypes, references)
+        if calibration is None:
+            return Bank(prototypes, labels, None, UNREACHABLE, uncalibrated, None)
+        threshold = self._threshold(calibration)
+        if threshold >= UNREACHABLE:
+            uncalibrated = (
+                f"machine {self.machine!r} raises no alarm: its normal sound varies so much that "
+                f"{self._bearable.per_day:g} false alarms a day leave no score to raise one at"
+            )
+        return Bank(prototypes, labels, calibration, threshold, uncalibrated, self._shortage(calibration))
+
+    def _prototypes(self, branch: str, references: Sequence[Reference]) -> PrototypeSet:
+        rows: list[NDArray[np.float32]] = []
+        labels: list[str] = []
+        if branch in self._known:
+            for domain, vectors in (
+                ("source", self._known[branch].source),
+                ("target", self._known[branch].target),
+            ):
+                rows.append(vectors)
+                labels += [f"{domain}/{i}" for i in range(len(vectors))]
+        for reference in references:
+            vectors = reference.vectors[branch]
+            if rows and vectors.shape[1:] != rows[0].shape[1:]:
+                raise ScoringError(
+                    f"{reference.label} has embeddings of shape {vectors.shape} in branch {branch!r} where "
+                    f"(n, {rows[0].shape[-1]}) is expected: embed it again with this bundle"
+                )
+            rows.append(vectors)
+            labels += [reference.label] * len(vectors)
+        return PrototypeSet(branch, np.concatenate(rows), labels)
+
+    def _calibrate(
+        self, prototypes: Mapping[str, PrototypeSet], references: Sequence[Reference]
+    ) -> tuple[Calibration | None, str | None]:
+        """The calibration with the larger threshold, or the reason why there is none."""
+        found = [] if self._calibration is None else [self._calibration]
+        scores = leave_one_out_scores(prototypes, [reference.label for reference in references])
+        if scores is not None:
+            found.append(Calibration.fit(scores))
+        if found:
+            return max(found, key=self._threshold), None
+        windows = sum(len(next(iter(r.vectors.values()))) for r in references)
+        return None, (
+            f"machine {self.machine!r} raises no alarm: the bundle holds no calibration for it and its references are "
+            f"{windows} windows in {len(references)} recordings, of which at least {MIN_LOOKS} in 3 are needed"
+        )
+
+    def _threshold(self, calibration: Calibration) -> float:
+        rate = self._bearable
+        return min(calibration.threshold(rate.per_day, rate.hop_s, rate.k, rate.n), UNREACHABLE)
+
+    def _shortage(self, calibration: Calibration) -> str | None:
+        rate = self._bearable
+        return calibration.shortage(rate.per_day, rate.hop_s, rate.k, rate.n)
+
+
+def _calibrated(bank: Bank, score: float) -> float:
+    if bank.calibration is None:
+        return score / bank.threshold
+    return bank.calibration.calibrated(score, bank.threshold)
