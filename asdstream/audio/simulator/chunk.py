@@ -1,0 +1,121 @@
+"""One second of simulated time, as every sound source of a scene sees it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdstream.audio.simulator.random_stream import generator
+from asdstream.audio.simulator.wander import wander
+
+RATED_LOAD = 0.6
+"""The load at which the levels of a machine are stated."""
+KNOTS_PER_SECOND = 250
+"""Speed and load vary far below 1 Hz: they are computed this often and interpolated in between."""
+EXCITATION_SECONDS = 1.25
+"""An excitation may run past the end of its chunk (a late pulse) by a quarter of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How a shaft turns: speed follows load (slip of the motor) and both wander slowly.
+
+    `hertz` is the mean speed, `ratio` that speed over the rated one, `load` the mean load (1 = full), `slip` the
+    relative loss of speed per unit of load, `speed_depth` and `load_depth` the standard deviations of the wander.
+    """
+
+    hertz: float
+    ratio: float = 1.0
+    load: float = RATED_LOAD
+    slip: float = 0.0
+    speed_depth: float = 0.0
+    load_depth: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Second number `index` of the recording `seed` (negative before its start), at `sample_rate`.
+
+    `calm` leaves out every slow variation; levels are calibrated on calm chunks.
+    """
+
+    index: int
+    seed: int
+    sample_rate: int
+    motion: Motion
+    calm: bool = False
+    _made: dict[object, NDArray[np.float64]] = field(default_factory=dict)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """The random numbers of the source `name` in this second."""
+        return generator("chunk", self.seed, name, self.index)
+
+    @property
+    def knots(self) -> NDArray[np.float64]:
+        """Seconds since the start of the recording, of shape (251,), both ends of the chunk included."""
+        return np.arange(KNOTS_PER_SECOND + 1) / KNOTS_PER_SECOND + float(self.index)
+
+    @property
+    def knot_samples(self) -> NDArray[np.float64]:
+        """Where the knots lie, in samples since the start of the chunk, of shape (251,)."""
+        return np.asarray(np.arange(KNOTS_PER_SECOND + 1) * (self.sample_rate / KNOTS_PER_SECOND), dtype=np.float64)
+
+    def at_samples(self, knot_values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Interpolate values given at the knots to the samples, of shape (sample_rate,)."""
+        at = np.arange(self.sample_rate, dtype=np.float64)
+        return np.asarray(np.interp(at, self.knot_samples, knot_values), dtype=np.float64)
+
+    def load(self) -> NDArray[np.float64]:
+        """Load at the knots."""
+        if "load" not in self._made:
+            load = np.full(KNOTS_PER_SECOND + 1, self.motion.load)
+            if not self.calm and self.motion.load_depth:
+                load += wander(self.seed, "load", self.motion.load_depth).value(self.knots)
+            self._made["load"] = np.clip(load, 0.05, 1.5)
+        return self._made["load"]
+
+    def turns(self) -> NDArray[np.float64]:
+        """Revolutions of the shaft since the start of the recording, at the knots."""
+        if "turns" not in self._made:
+            knots = self.knots
+            advance = knots.copy()
+            if not self.calm:
+                if self.motion.speed_depth:
+                    advance += wander(self.seed, "speed", self.motion.speed_depth).integral(knots)
+                if self.motion.load_depth and self.motion.slip:
+                    load = wander(self.seed, "load", self.motion.load_depth)
+                    advance -= self.motion.slip * load.integral(knots)
+            self._made["turns"] = self.motion.hertz * advance
+        return self._made["turns"]
+
+    def speed(self) -> NDArray[np.float64]:
+        """Speed over its mean, at the knots."""
+        if "speed" not in self._made:
+            speed = np.ones(KNOTS_PER_SECOND + 1)
+            if not self.calm:
+                if self.motion.speed_depth:
+                    speed += wander(self.seed, "speed", self.motion.speed_depth).value(self.knots)
+                if self.motion.load_depth and self.motion.slip:
+                    speed -= self.motion.slip * wander(self.seed, "load", self.motion.load_depth).value(self.knots)
+            self._made["speed"] = speed
+        return self._made["speed"]
+
+    def turns_at_samples(self) -> NDArray[np.float64]:
+        """Revolutions of the shaft at the samples, of shape (sample_rate,)."""
+        if "turns_at_samples" not in self._made:
+            self._made["turns_at_samples"] = self.at_samples(self.turns())
+        return self._made["turns_at_samples"]
+
+    def gain(self, speed_power: float, load_power: float) -> NDArray[np.float32] | np.float32:
+        """(speed / rated speed)^speed_power x (load / rated load)^load_power at the samples."""
+        if speed_power == 0.0 and load_power == 0.0:
+            return np.float32(1.0)
+        speed = self.speed() * self.motion.ratio
+        return self.at_samples(speed**speed_power * (self.load() / RATED_LOAD) ** load_power).astype(np.float32)
+
+    def swell(self, name: str, depth_db: float) -> NDArray[np.float32] | np.float32:
+        """A slow rise and fall of level with a standard deviation of `depth_db`, at the samples."""
+        if self.calm or depth_db == 0.0:
+            return np.float32(1.0)
+        decibels = wander(self.seed, f"swell {name}", depth_db).value(self.knots)
+        return self.at_samples(10.0 ** (decibels / 20.0)).astype(np.float32)

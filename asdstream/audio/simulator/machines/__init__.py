@@ -1,0 +1,1 @@
+"""The machine types, one a file."""

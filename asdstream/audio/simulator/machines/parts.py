@@ -1,0 +1,33 @@
+"""Parts that many machines share: the electric motor and sound bearings."""
+
+from asdstream.audio.simulator.design import Nameplate
+from asdstream.audio.simulator.electric import Hum, hum_table
+from asdstream.audio.simulator.flow import Noise, ripple
+from asdstream.audio.simulator.pulse import RandomPulses
+from asdstream.audio.simulator.resonance import casing, draw_modes, ring
+from asdstream.audio.simulator.shaft import Rotation, harmonics
+from asdstream.audio.simulator.voice import Voice
+
+
+def motor(plate: Nameplate, rated_rpm: float, level_db: float, ratio: float = 1.0) -> list[Voice]:
+    """An electric motor whose shaft turns `ratio` times the main one: rotor harmonics, hum, cooling air."""
+    rng = plate.rng("motor")
+    frame = casing(draw_modes(rng, 120.0, 2_500.0, 7, (0.01, 0.06)), plate.sample_rate, float(rng.uniform(0.5, 3.0)))
+    rotor = harmonics(rng, 24, rng.uniform(0.6, 0.85), plate.below_order(rated_rpm, ratio))
+    line_hz = float(rng.choice([50.0, 60.0]))
+    air = casing(draw_modes(rng, 300.0, 3_000.0, 5, (0.05, 0.2)), plate.sample_rate, 3.0)
+    return [
+        Voice(Rotation(rotor, ratio, 2.0, 0.2, 0.5, "rotor"), level_db + float(rng.uniform(-8.0, -2.0)), frame),
+        Voice(Hum(hum_table(rng), line_hz, 0.4), level_db + float(rng.uniform(-12.0, -3.0)), frame),
+        Voice(Noise("motor air", 2.5, swell_db=0.3), level_db + float(rng.uniform(-12.0, -6.0)), air),
+    ]
+
+
+def sound_bearings(plate: Nameplate, level_db: float, ratio: float = 1.0) -> list[Voice]:
+    """Bearings in good order: a rustle modulated by the shaft, and rare ticks from a grain in the grease."""
+    rng = plate.rng("bearings")
+    modes = draw_modes(rng, 900.0, 6_500.0, 6, (0.02, 0.08))
+    housing = ring(modes, plate.sample_rate)
+    rustle = Noise("rustle", 1.5, 0.2, 0.5, ripple(float(rng.uniform(0.0, 0.3))), ratio)
+    ticks = RandomPulses("ticks", float(rng.uniform(0.5, 8.0)), 0.8)
+    return [Voice(rustle, level_db, housing), Voice(ticks, level_db - float(rng.uniform(10.0, 18.0)), housing)]
