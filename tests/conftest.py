@@ -1,9 +1,11 @@
 """What every test may ask for: the conformance vectors, and the real recordings where they are at hand."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mosquitto_broker import MosquittoBroker
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -21,3 +23,25 @@ def data_dir() -> Path:
     if not directory.is_dir():
         pytest.skip(f"real recordings are not at hand: {directory} does not exist (set ASDSTREAM_TEST_DATA)")
     return directory
+
+
+@pytest.fixture
+def mosquitto_with(tmp_path: Path) -> Iterator[Callable[..., MosquittoBroker]]:
+    """Makes brokers with further settings, to be started by the test; they end with it."""
+    made: list[MosquittoBroker] = []
+
+    def make(*settings: str, **options: bool) -> MosquittoBroker:
+        made.append(MosquittoBroker(tmp_path, settings, **options))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.stop(kill=True)
+
+
+@pytest.fixture
+def mosquitto(mosquitto_with: Callable[..., MosquittoBroker]) -> MosquittoBroker:
+    """A real broker, running, on a loopback port of its own; anonymous, nothing kept on disk."""
+    broker = mosquitto_with()
+    broker.start()
+    return broker

@@ -1,0 +1,53 @@
+"""The topics of one daemon, below `asd/v1/<site>/<node>/`."""
+
+import re
+
+from asdstream.errors import AsdstreamError
+
+ROOT = "asd/v1"
+_LEVEL = re.compile(r"[a-z0-9_-]{1,64}")
+_ALARM_LEVEL = re.compile(r"[a-z0-9_.-]{1,128}")
+
+
+class TopicError(AsdstreamError):
+    """A name that cannot be a level of a topic."""
+
+
+def _level(name: str, meaning: str, allowed: re.Pattern[str] = _LEVEL) -> str:
+    if not allowed.fullmatch(name):
+        raise TopicError(f'{meaning} should be a short name of a-z, 0-9, - and _ to stand in a topic, not "{name}"')
+    return name
+
+
+class Topics:
+    """Every topic that the daemon of `site` and `node` publishes or listens on; no wildcard can get into one.
+
+    Example:
+        >>> Topics("plant", "line-1").score("pump")
+        'asd/v1/plant/line-1/channel/pump/score'
+    """
+
+    def __init__(self, site: str, node: str) -> None:
+        self.root = f"{ROOT}/{_level(site, 'the site')}/{_level(node, 'the node')}"
+        self.status = f"{self.root}/status"
+        self.info = f"{self.root}/info"
+        self.alarm_event = f"{self.root}/event/alarm"
+
+    def audio(self, channel: str) -> str:
+        """Sound for a channel whose source is MQTT; inbound."""
+        return self._channel(channel, "audio")
+
+    def score(self, channel: str) -> str:
+        """One message per window."""
+        return self._channel(channel, "score")
+
+    def health(self, channel: str) -> str:
+        """How the channel's sound is; retained."""
+        return self._channel(channel, "health")
+
+    def alarm_state(self, alarm_id: str) -> str:
+        """The alarm as it stands; retained, emptied when back to normal."""
+        return f"{self.root}/alarm/{_level(alarm_id, 'the alarm', _ALARM_LEVEL)}/state"
+
+    def _channel(self, channel: str, leaf: str) -> str:
+        return f"{self.root}/channel/{_level(channel, 'the channel')}/{leaf}"

@@ -1,0 +1,20 @@
+"""What waits in the outbox until the broker has it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message that must not be lost; sent with quality of service 1, in the order in which it was committed."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message with its place in the order: ids grow and are never used twice."""
+
+    id: int
+    message: OutboxMessage
