@@ -43,7 +43,7 @@ class AudioMAEConfig:
 
     @classmethod
     def tiny(cls) -> Self:
-        """Runs many channels on a CPU: 192 wide, 6 blocks, 3 heads, 2.9 million numbers."""
+        """Runs many channels on a CPU: 192 wide, 6 blocks, 3 heads, 2.8 million numbers."""
         return cls(embed_dim=192, depth=6, heads=3)
 
     @classmethod

@@ -90,14 +90,18 @@ def mel_rectangles(
     # Enough that all but a vanishing share of rows reach the ratio; in a row that does not, loose patches go as well.
     count = 4 * times * bands // (height[0] * width[0])
 
-    def spans(least: int, most: int, size: int) -> Tensor:
-        """Random intervals inside [0, size) as (batch, count, size) membership."""
+    def spans(least: int, most: int, size: int, *, overhang: bool) -> Tensor:
+        """Random intervals of [0, size), inside it or reaching over its ends, as (batch, count, size) membership."""
         length = torch.randint(least, most + 1, (batch, count, 1), generator=generator, device=device)
-        start = torch.rand((batch, count, 1), generator=generator, device=device) * (size - length + 1)
-        offset = torch.arange(size, device=device) - start.floor()
+        over = length - 1 if overhang else torch.zeros_like(length)
+        place = torch.rand((batch, count, 1), generator=generator, device=device)
+        start = (place * (size - length + 1 + 2 * over)).floor() - over
+        offset = torch.arange(size, device=device) - start
         return (offset >= 0) & (offset < length)
 
-    covered = spans(*width, times)[..., None] & spans(*height, bands)[:, :, None]
+    # Along time a rectangle may reach over the ends of the clip, or its first and last moments would seldom be removed.
+    columns = spans(*width, times, overhang=True)
+    covered = columns[..., None] & spans(*height, bands, overhang=False)[:, :, None]
     first = torch.where(covered.any(dim=1), covered.to(torch.uint8).argmax(dim=1), count)
     # Removal runs through the rectangles in turn, each column by column from its left edge.
     column = torch.arange(times, device=device)[:, None]

@@ -10,6 +10,7 @@ from asdstream.models.encoder import FeedForward
 BIAS_HIDDEN = 384
 BIAS_DROPOUT = 0.1
 SMALLEST_TAU = 0.01
+LAYER_NORM_EPS = 1e-6
 OUT_OF_REACH = -100.0
 
 
@@ -94,9 +95,9 @@ class SwinBlock(nn.Module):
         self.window = window
         self.shift = shift
         self.attn = WindowAttention(dim, heads, window)
-        self.norm1 = nn.LayerNorm(dim)
+        self.norm1 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.mlp = FeedForward(dim, int(dim * mlp_ratio))
-        self.norm2 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) to (B, L, D), for the L = rows * columns patches of the grid, row after row."""
