@@ -100,13 +100,13 @@ class TrainingLoop:
         self._optimiser = torch.optim.AdamW(
             self._parameters, lr=settings.learning_rate, betas=ADAM_BETAS, weight_decay=settings.weight_decay
         )
-        self._steps_per_epoch = math.ceil(objective.examples / settings.batch_size)
+        self.steps_per_epoch = math.ceil(objective.examples / settings.batch_size)
         self._step = 0
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole run."""
-        return self._settings.epochs * self._steps_per_epoch
+        return self._settings.epochs * self.steps_per_epoch
 
     def resume(self) -> int:
         """Go back to the last checkpoint, if there is one; returns the number of steps done.
@@ -128,12 +128,12 @@ class TrainingLoop:
         saved_at = self._clock()
         while self._step < self.steps:
             began = self._clock()
-            epoch, place = divmod(self._step, self._steps_per_epoch)
+            epoch, place = divmod(self._step, self.steps_per_epoch)
             indices = self._indices(epoch, place)
             rate = learning_rate(
                 self._step,
                 steps=self.steps,
-                warmup_steps=settings.warmup_epochs * self._steps_per_epoch,
+                warmup_steps=settings.warmup_epochs * self.steps_per_epoch,
                 base=settings.learning_rate,
                 minimum=settings.minimum_learning_rate,
             )

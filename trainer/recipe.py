@@ -22,9 +22,9 @@ class _Table(BaseModel):
 class DecoderSettings(_Table):
     """Size of the decoder that reconstructs; it is thrown away after training."""
 
-    embed_dim: int = Field(512, ge=16, description="Width of the decoder")
-    depth: int = Field(16, ge=1, description="Swin blocks, shifted and unshifted in turn")
-    heads: int = Field(16, ge=1)
+    embed_dim: int = Field(default=512, ge=16, description="Width of the decoder")
+    depth: int = Field(default=16, ge=1, description="Swin blocks, shifted and unshifted in turn")
+    heads: int = Field(default=16, ge=1)
 
 
 class ModelSettings(_Table):
@@ -53,12 +53,14 @@ Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 class VarietySettings(_Table):
     """Simulated machines that only the generative stage hears: the wider, the better the encoder travels."""
 
-    machine_types: tuple[str, ...] | None = Field(None, description="All that the simulator knows where left out")
+    machine_types: tuple[str, ...] | None = Field(
+        default=None, description="All that the simulator knows where left out"
+    )
     identities: tuple[int, ...] = (0, 2, 3)
     snr_db: Range = (5.0, 20.0)
     load: Range = (0.3, 0.9)
-    recordings: int = Field(4, ge=1, description="Recordings of each identity of each machine type")
-    seconds: float = Field(20.0, ge=10.0, description="Length of each recording")
+    recordings: int = Field(default=4, ge=1, description="Recordings of each identity of each machine type")
+    seconds: float = Field(default=20.0, ge=10.0, description="Length of each recording")
 
 
 class SimulatedMachine(_Table):
@@ -68,9 +70,11 @@ class SimulatedMachine(_Table):
     identity: int = 0
     snr_db: Range = (12.0, 15.0)
     load: Range = (0.6, 0.6)
-    recordings: int = Field(16, ge=2, description="Recordings for training and prototypes, each with its own seed")
-    held_out: int = Field(6, ge=2, description="Recordings that only the calibration hears")
-    seconds: float = Field(30.0, ge=10.0, description="Length of each recording")
+    recordings: int = Field(
+        default=16, ge=2, description="Recordings for training and prototypes, each with its own seed"
+    )
+    held_out: int = Field(default=6, ge=2, description="Recordings that only the calibration hears")
+    seconds: float = Field(default=30.0, ge=10.0, description="Length of each recording")
 
 
 class SimulatorSound(_Table):
@@ -85,35 +89,41 @@ class FolderSound(_Table):
     """Training sound from a folder in the DCASE layout, given with --data."""
 
     kind: Literal["folder"]
-    machines: tuple[str, ...] | None = Field(None, description="All that are found where left out")
-    held_out: float = Field(0.15, gt=0.0, lt=1.0, description="Share of source clips that only the calibration hears")
+    machines: tuple[str, ...] | None = Field(default=None, description="All that are found where left out")
+    held_out: float = Field(
+        default=0.15, gt=0.0, lt=1.0, description="Share of source clips that only the calibration hears"
+    )
 
 
 class MaskSettings(_Table):
     """What the generative stage hides from the encoder."""
 
     kind: Literal["random", "time_frequency", "mel_rectangles"] = "random"
-    ratio: float = Field(0.8, gt=0.0, lt=1.0, description="Share of patches hidden (random)")
-    time_ratio: float = Field(0.7, ge=0.0, lt=1.0, description="Share of time steps hidden (time_frequency)")
-    frequency_ratio: float = Field(0.3, ge=0.0, lt=1.0, description="Share of bands hidden (time_frequency)")
+    ratio: float = Field(default=0.8, gt=0.0, lt=1.0, description="Share of patches hidden (random)")
+    time_ratio: float = Field(default=0.7, ge=0.0, lt=1.0, description="Share of time steps hidden (time_frequency)")
+    frequency_ratio: float = Field(default=0.3, ge=0.0, lt=1.0, description="Share of bands hidden (time_frequency)")
 
 
 class GenerativeSettings(_Table):
     """Masked spectrogram reconstruction. The defaults are the report's for machine sound."""
 
-    epochs: int = Field(100, ge=1)
-    warmup_epochs: int = Field(10, ge=0)
-    batch_size: int = Field(512, ge=1, description="Clips per optimiser step")
-    micro_batch: int = Field(32, ge=1, description="Clips at once in memory; gradients are accumulated to batch_size")
-    learning_rate: float = Field(2e-4, gt=0.0)
-    minimum_learning_rate: float = Field(1e-6, ge=0.0)
-    weight_decay: float = Field(1e-5, ge=0.0)
-    gradient_clip: float = Field(1.0, gt=0.0, description="Largest norm of the gradient")
+    epochs: int = Field(default=100, ge=1)
+    warmup_epochs: int = Field(default=10, ge=0)
+    batch_size: int = Field(default=512, ge=1, description="Clips per optimiser step")
+    micro_batch: int = Field(
+        default=32, ge=1, description="Clips at once in memory; gradients are accumulated to batch_size"
+    )
+    learning_rate: float = Field(default=2e-4, gt=0.0)
+    minimum_learning_rate: float = Field(default=1e-6, ge=0.0)
+    weight_decay: float = Field(default=1e-5, ge=0.0)
+    gradient_clip: float = Field(default=1.0, gt=0.0, description="Largest norm of the gradient")
     loss: Literal["l1", "mse"] = "l1"
-    normalise_patches: bool = Field(False, description="Standardise each target patch by itself")
+    normalise_patches: bool = Field(default=False, description="Standardise each target patch by itself")
     mask: MaskSettings = MaskSettings()
-    checkpoint_minutes: float = Field(5.0, gt=0.0)
-    cache_gib: float = Field(4.0, ge=0.0, description="Memory for front ends computed once; the rest is recomputed")
+    checkpoint_minutes: float = Field(default=5.0, gt=0.0)
+    cache_gib: float = Field(
+        default=4.0, ge=0.0, description="Memory for front ends computed once; the rest is recomputed"
+    )
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> "GenerativeSettings":
@@ -125,15 +135,15 @@ class GenerativeSettings(_Table):
 class PrototypeSettings(_Table):
     """How normal sound is summarised."""
 
-    source: int = Field(16, ge=1, description="KMeans centroids of the source-domain embeddings")
-    target: int = Field(10, ge=0, description="Target-domain references taken as they are")
-    hop_seconds: float = Field(1.0, gt=0.0, description="Hop of the windows that the centroids are fitted to")
+    source: int = Field(default=16, ge=1, description="KMeans centroids of the source-domain embeddings")
+    target: int = Field(default=10, ge=0, description="Target-domain references taken as they are")
+    hop_seconds: float = Field(default=1.0, gt=0.0, description="Hop of the windows that the centroids are fitted to")
 
 
 class CalibrationSettings(_Table):
     """How the scores of held-out normal sound become a threshold."""
 
-    hop_seconds: float = Field(1.0, gt=0.0, description="Hop of the scored windows")
+    hop_seconds: float = Field(default=1.0, gt=0.0, description="Hop of the scored windows")
 
 
 class ExportSettings(_Table):
@@ -149,7 +159,7 @@ class Recipe(_Table):
     """One bundle, from sound to export."""
 
     name: str = Field(pattern=_NAME, description="name of the bundle")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     model: ModelSettings = ModelSettings()
     sound: Annotated[SimulatorSound | FolderSound, Field(discriminator="kind")]
     generative: GenerativeSettings = GenerativeSettings()

@@ -1,0 +1,149 @@
+"""`asdtrain`: rebuild the models, look at the data, measure a bundle."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asdstream import __version__
+from asdstream import bundle as bundles
+from asdstream.errors import AsdstreamError
+from trainer.catalogue import MachineReport, machine_reports, read_catalogue
+
+app = typer.Typer(
+    name="asdtrain",
+    help="Makes bundles for asdstream: trains the encoder, sums up normal sound, and measures the result.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DataOption = Annotated[Path, typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/{train,test}/.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"asdtrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("run")
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The recipe: a TOML file, see conf/trainer/.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/train/, where the recipe needs one."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Run folder; runs/<name of the recipe> if left out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+) -> None:
+    """Train as the recipe says and write a bundle.
+
+    The run folder then holds bundle/ (for asdstream), summary.json, metrics.jsonl, pictures of the loss and of a
+    reconstruction, the recipe, versions and a fingerprint of the data.
+    """
+    from trainer.rebuild import Rebuild
+    from trainer.recipe import read_recipe
+    from trainer.run_folder import RunFolder
+
+    recipe = read_recipe(config)
+    folder = RunFolder(out or Path("runs") / recipe.name)
+    console = Console(stderr=True)
+    summary = Rebuild(recipe, config.read_text(encoding="utf-8-sig"), folder, data, console).run(resume=resume)
+    took = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary.seconds.items())
+    typer.echo(
+        f"{summary.bundle}: {summary.bundle_bytes / 1e6:.1f} MB, machine types {', '.join(summary.machines)}; "
+        f"last loss {summary.generative_loss:.4f} after {summary.generative_steps} steps; {took}"
+    )
+
+
+@app.command("data")
+def data(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds <machine>/{train,test}/.")],
+) -> None:
+    """List the recordings found, and what is wrong with them. Exit code 1 where anything is."""
+    reports, problems = machine_reports(read_catalogue(root))
+    console = Console()
+    table = Table("machine", "sections", "clips", "attributes", "seconds", "Hz")
+    for report in reports:
+        table.add_row(*_row(report))
+    console.print(table)
+    for problem in problems:
+        console.print(problem, soft_wrap=True, highlight=False, markup=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _row(report: MachineReport) -> tuple[str, ...]:
+    return (
+        report.machine,
+        ", ".join(report.sections),
+        "\n".join(f"{count} {kind}" for kind, count in report.clips.items()),
+        "\n".join(f"{key}: {', '.join(values)}" for key, values in report.attributes.items()),
+        "\n".join(f"{seconds:g} ({count})" for seconds, count in report.durations.items()),
+        "\n".join(f"{rate} ({count})" for rate, count in report.sample_rates.items()),
+    )
+
+
+@app.command("evaluate")
+def evaluate(
+    bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
+    machine: Annotated[
+        list[str] | None, typer.Option("--machine", help="Only this machine; may be given several times.")
+    ] = None,
+) -> None:
+    """Measure the encoder of a bundle on DCASE Task 2 data.
+
+    Prototypes are fitted to the training clips of each section (those of the bundle are not used); test clips are only
+    scored. Writes anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folder --out.
+    """
+    from trainer.evaluate import Evaluation, EvaluationSettings
+    from trainer.evaluate import evaluate as measure
+
+    result: Evaluation = measure(
+        bundles.load(bundles.resolve(bundle)),
+        read_catalogue(data),
+        machine,
+        out=out,
+        settings=EvaluationSettings(),
+        console=Console(stderr=True),
+    )
+    table = Table("machine", "section", "sAUC", "tAUC", "pAUC", "h-mean", title=f"{result.bundle} on {data}")
+    for section in result.sections:
+        figures = section.figures
+        values = (
+            (figures.source_auc, figures.target_auc, figures.partial_auc, figures.harmonic_mean)
+            if figures
+            else (None,) * 4
+        )
+        table.add_row(section.machine, section.section, *("-" if v is None else f"{v:.4f}" for v in values))
+    console = Console()
+    console.print(table)
+    if result.harmonic_mean is not None:
+        console.print(f"harmonic mean of all figures: {result.harmonic_mean:.4f}", highlight=False)
+    console.print(f"written to {out}", highlight=False)
+
+
+def main() -> None:
+    """Entry point of `asdtrain`."""
+    try:
+        app()
+    except AsdstreamError as error:
+        typer.echo(f"asdtrain: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,69 @@
+"""The folder of one run: what was asked, with what, on what, and what came of it."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from asdstream import __version__, atomic
+from trainer.errors import TrainerError
+from trainer.metrics_log import MetricsLog
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "scipy", "soundfile", "soxr", "safetensors")
+
+
+class RunFolder:
+    """`recipe.toml`, `versions.json`, `data.json`, `metrics.jsonl`, `checkpoints/`, `pictures/`, `summary.json` and,
+    at the end, `bundle/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def bundle(self) -> Path:
+        """Where the bundle goes."""
+        return self.path / "bundle"
+
+    @property
+    def metrics(self) -> MetricsLog:
+        """The figures of the run."""
+        return MetricsLog(self.path / "metrics.jsonl")
+
+    def checkpoint(self, stage: str) -> Path:
+        """Where a stage keeps its state."""
+        return self.path / "checkpoints" / f"{stage}.pt"
+
+    def picture(self, name: str) -> Path:
+        """Where a picture goes."""
+        return self.path / "pictures" / f"{name}.png"
+
+    def open(self, recipe_text: str, fingerprint: Mapping[str, object], *, resume: bool) -> None:
+        """Make the folder, or go on in it. Raises TrainerError where it holds a run and `resume` is not set."""
+        if not resume and (self.path / "recipe.toml").exists():
+            raise TrainerError(
+                f"{self.path} holds a run already; go on with --resume, or choose another folder with --out"
+            )
+        try:
+            for folder in (self.path, self.path / "checkpoints", self.path / "pictures"):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainerError(f"the run folder {self.path} cannot be made: {error.strerror}") from error
+        atomic.write_text(self.path / "recipe.toml", recipe_text)
+        self.write_json("versions.json", versions())
+        self.write_json("data.json", dict(fingerprint))
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write `content` to the file `name`."""
+        atomic.write_text(self.path / name, json.dumps(content, indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    found = {"asdstream": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
