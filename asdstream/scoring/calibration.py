@@ -87,14 +87,14 @@ class Calibration:
     def threshold(self, false_alarms_per_day: float, hop_s: float, k: int, n: int) -> float:
         """The score that normal sound exceeds rarely enough.
 
-        With q = `FalseAlarmRate.look_probability`:
+        With q = `FalseAlarmRate.window_probability`, that is per_day k hop / 86400:
 
             threshold = max(location + scale Q(shape, q), largest),
 
         Q(shape, q) being the upper q quantile of the gamma distribution. Never below the largest score that normal
         sound was seen to reach, and always over the median.
         """
-        probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).look_probability()
+        probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).window_probability()
         tail = self.location + self.scale * upper_quantile(self.shape, probability)
         return max(tail, self.largest, self.median * (1 + 1e-6) + 1e-9)
 
@@ -104,7 +104,7 @@ class Calibration:
 
     def shortage(self, false_alarms_per_day: float, hop_s: float, k: int, n: int) -> str | None:
         """One sentence where the asked rate lies further out than this much normal sound can tell, else None."""
-        probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).look_probability()
+        probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).window_probability()
         needed = 1 / (probability * MAX_EXTRAPOLATION)
         if self.looks >= needed:
             return None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LABEL_PREFIX = "reference/"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:

@@ -15,7 +15,7 @@ from asdstream.scoring.errors import CalibrationError, ScoringError
 from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.leave_one_out import leave_one_out_scores
 from asdstream.scoring.prototypes import PrototypeSet
-from asdstream.scoring.reference import Reference
+from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.scoring.scored_window import Nearest, ScoredWindow
 
 UNREACHABLE = 2.0
@@ -163,18 +163,20 @@ class Scorer:
 
     def _make_bank(self, references: Sequence[Reference]) -> Bank:
         labels = tuple(reference.label for reference in references)
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ScoringError(f"reference {label!r} is there twice")
+        if len(set(labels)) < len(labels):
+            raise ScoringError(f"machine {self.machine!r} has two references of one label")
         branches = tuple(self._known) or tuple(sorted({name for r in references for name in r.vectors}))
         for reference in references:
+            if not reference.label.startswith(LABEL_PREFIX):
+                raise ScoringError(f"reference {reference.label!r} is not labelled {LABEL_PREFIX}<id>")
             if set(reference.vectors) != set(branches):
                 raise ScoringError(
                     f"{reference.label} has embeddings of {', '.join(sorted(reference.vectors)) or 'no branch'}; "
                     f"machine {self.machine!r} needs {', '.join(branches)}: embed it again with this bundle"
                 )
-            if min(len(vectors) for vectors in reference.vectors.values()) == 0:
-                raise ScoringError(f"{reference.label} holds no window")
+            windows = {len(vectors) for vectors in reference.vectors.values()}
+            if 0 in windows or len(windows) > 1:
+                raise ScoringError(f"{reference.label} holds no window, or not the same number in every branch")
         prototypes = {branch: self._prototypes(branch, references) for branch in branches}
         calibration, uncalibrated = self._calibrate(prototypes, references)
         if calibration is None:
