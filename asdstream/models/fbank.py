@@ -18,6 +18,8 @@ FFT_LENGTH = 512
 MEL_BANDS = 128
 LOWEST_HZ = 20.0
 PRE_EMPHASIS = 0.97
+CLIPS_AT_ONCE = 4
+"""On a CPU a larger batch spills its intermediate results out of the cache and takes about twice as long a clip."""
 POWER_FLOOR = torch.finfo(torch.float32).eps
 
 WindowShape = Literal["povey", "hanning"]
@@ -75,20 +77,25 @@ def kaldi_fbank(waveform: Tensor, *, window: WindowShape, scale: float = 1.0) ->
             f"{FRAME_LENGTH} samples"
         )
     with torch.autocast(waveform.device.type, enabled=False):
-        signal = waveform.float()
-        if scale != 1.0:
-            signal = signal * scale
-        taper = _frame_window(window, signal.device)
-        # Removing a frame's mean m and then pre-emphasising equals pre-emphasising the whole signal once and then
-        # taking (1 - 0.97) m off every sample of the frame but its first, which the window zeroes. That first sample is
-        # left out: the power spectrum does not change when the other 399 start one place earlier.
-        emphasised = torch.sub(signal[:, 1:], signal[:, :-1], alpha=PRE_EMPHASIS)
-        means = F.avg_pool1d(signal[:, None], FRAME_LENGTH, FRAME_SHIFT)[:, 0]
-        frames = emphasised.unfold(1, FRAME_LENGTH - 1, FRAME_SHIFT) - means[..., None] * (1.0 - PRE_EMPHASIS)
-        spectrum = torch.fft.rfft(F.pad(frames * taper[1:], (0, FFT_LENGTH - FRAME_LENGTH + 1)))
-        power = spectrum.real.square() + spectrum.imag.square()
-        energies: Tensor = power @ _mel_weights(signal.device)
-        return energies.clamp_min(POWER_FLOOR).log()
+        signal = waveform.float() * scale if scale != 1.0 else waveform.float()
+        if signal.device.type != "cpu" or len(signal) <= CLIPS_AT_ONCE:
+            return _log_mel(signal, window)
+        return torch.cat([_log_mel(part, window) for part in signal.split(CLIPS_AT_ONCE)])
+
+
+def _log_mel(signal: Tensor, window: WindowShape) -> Tensor:
+    """(B, N) float32 to (B, T, 128)."""
+    # Removing a frame's mean m and then pre-emphasising equals pre-emphasising the whole signal once and then taking
+    # (1 - 0.97) m off every sample of the frame but its first, which the window zeroes. That first sample is left out:
+    # the power spectrum does not change when the other 399 start one place earlier.
+    emphasised = torch.sub(signal[:, 1:], signal[:, :-1], alpha=PRE_EMPHASIS)
+    means = F.avg_pool1d(signal[:, None], FRAME_LENGTH, FRAME_SHIFT)[:, 0]
+    frames = emphasised.unfold(1, FRAME_LENGTH - 1, FRAME_SHIFT) - means[..., None] * (1.0 - PRE_EMPHASIS)
+    tapered = frames * _frame_window(window, signal.device)[1:]
+    spectrum = torch.fft.rfft(F.pad(tapered, (0, FFT_LENGTH - FRAME_LENGTH + 1)))
+    power = spectrum.real.square() + spectrum.imag.square()
+    energies: Tensor = power @ _mel_weights(signal.device)
+    return energies.clamp_min(POWER_FLOOR).log()
 
 
 class FbankFrontEnd(nn.Module):
