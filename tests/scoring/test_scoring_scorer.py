@@ -1,15 +1,19 @@
 """A machine's score is its distance to all that is known of it; references change that between two windows."""
 
 import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from asdstream.audio.window import WINDOW_SAMPLES, Window
-from asdstream.bundle import BranchPrototypes
+from asdstream.bundle import Branch, BranchPrototypes, Bundle, MachineType
 from asdstream.engine.embedding import Embedding
 from asdstream.scoring.calibration import Calibration
-from asdstream.scoring.errors import ScoringError
+from asdstream.scoring.errors import CalibrationError, ScoringError
 from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.reference import Reference
 from asdstream.scoring.scorer import UNREACHABLE, Scorer
@@ -200,3 +204,54 @@ def test_references_are_replaced_between_two_windows_and_never_within_one() -> N
     stop.set()
     swapper.join()
     assert seen <= expected
+
+
+def bundle_with(calibration: Mapping[str, Any] | None) -> Bundle:
+    return Bundle(
+        path=Path("press-bundle"),
+        sha256="0" * 64,
+        name="press",
+        created=datetime(2025, 1, 1, tzinfo=UTC),
+        trainer_version="0.1.0",
+        licence_notes=(),
+        sample_rate=16_000,
+        window_seconds=10.0,
+        encoders={},
+        branches=(Branch("audiomae", "audiomae"),),
+        machine_types={"stamping": MachineType({"audiomae": known()}, calibration)},
+        files={},
+    )
+
+
+def test_a_bundle_gives_prototypes_and_threshold_of_the_machine_type() -> None:
+    made = Scorer.from_bundle(bundle_with(calibration().to_dict()), "press", "stamping", BEARABLE)
+    assert made.threshold == calibration().threshold(1, 1, 3, 5)
+    assert len(made.bank.prototypes["audiomae"]) == 18
+    assert made.uncalibrated is None
+
+
+def test_a_bundle_that_does_not_know_the_machine_type_gives_a_scorer_that_waits_for_references() -> None:
+    made = Scorer.from_bundle(bundle_with(None), "press", "lathe", BEARABLE)
+    assert not made.ready
+    made.replace_references(references(12))
+    assert made.ready
+    assert made.uncalibrated is None
+
+
+def test_a_bundle_without_calibration_scores_and_says_so() -> None:
+    made = Scorer.from_bundle(bundle_with(None), "press", "stamping", BEARABLE)
+    assert made.ready
+    assert made.uncalibrated is not None
+
+
+def test_a_bundle_whose_calibration_is_odd_is_named_in_the_error() -> None:
+    with pytest.raises(CalibrationError, match="press-bundle: machine type 'stamping': calibration: 'largest'"):
+        Scorer.from_bundle(bundle_with({"median": 0.1}), "press", "stamping", BEARABLE)
+
+
+def test_sound_that_varies_beyond_any_threshold_is_said() -> None:
+    wild = Calibration.fit(np.random.default_rng(0).gamma(0.5, 1.0, size=20))
+    made = Scorer("press", {"audiomae": known()}, wild, BEARABLE)
+    assert made.threshold == UNREACHABLE
+    assert made.uncalibrated is not None
+    assert "varies so much" in made.uncalibrated
