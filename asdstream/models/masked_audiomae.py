@@ -32,8 +32,8 @@ class DecoderConfig:
 
     @classmethod
     def tiny(cls) -> Self:
-        """Goes with the tiny encoder: 128 wide, 4 blocks, 4 heads."""
-        return cls(embed_dim=128, depth=4, heads=4)
+        """Goes with the tiny encoder: 128 wide, 4 heads, one plain and one shifted block."""
+        return cls(embed_dim=128, depth=2, heads=4)
 
     @classmethod
     def base(cls) -> Self:
