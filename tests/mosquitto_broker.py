@@ -1,5 +1,6 @@
 """A real Mosquitto on a loopback port, to be started, stopped and started again by a test."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -52,6 +53,9 @@ class MosquittoBroker:
             f"persistence {str(persistence).lower()}",
             *settings,
         ]
+        if os.geteuid() == 0:
+            # It would otherwise change to a user who may not read the test's folder.
+            lines.append("user root")
         if persistence:
             lines.append(f"persistence_location {folder}/")
         self._configuration.write_text("\n".join(lines) + "\n")

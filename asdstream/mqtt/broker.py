@@ -5,13 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from asdstream.errors import AsdstreamError
+from asdstream.mqtt.errors import MqttError
 
 Protocol = Literal["auto", "5", "3.1.1"]
-
-
-class MqttError(AsdstreamError):
-    """A connection to the broker that cannot be attempted as configured."""
 
 
 @dataclass(frozen=True, slots=True)

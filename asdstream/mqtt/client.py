@@ -47,7 +47,7 @@ class MqttClient:
         self._context: ssl.SSLContext | None = None if broker.tls is None else broker.tls.context()
         self._lock = threading.Lock()
         self._subscriptions: dict[str, _Subscription] = {}
-        self._listeners: list[Callable[[bool], None]] = []
+        self._listeners: list[Callable[[Connection | None], None]] = []
         self._connection: Connection | None = None
         self._problem: str | None = f"not connected to the broker at {broker.address} yet"
         self._said: str | None = None
@@ -98,8 +98,8 @@ class MqttClient:
         if connection is not None and connection.connected:
             connection.subscribe(topic_filter, qos)
 
-    def on_connection(self, listener: Callable[[bool], None]) -> None:
-        """Have `listener` told True when a connection stands (after the birth message) and False when it has gone.
+    def on_connection(self, listener: Callable[[Connection | None], None]) -> None:
+        """Have `listener` told the connection once it stands (after the birth message) and None when it has gone.
 
         Called on the network thread. Listeners are told in the order in which they were added.
         """
@@ -210,7 +210,7 @@ class MqttClient:
             self._connection = None
         if ended.was_connected:
             self._problem = ended.sentence
-            self._tell(connected=False)
+            self._tell(None)
         return ended
 
     def _say(self, sentence: str) -> None:
@@ -230,12 +230,12 @@ class MqttClient:
         for topic_filter, subscription in subscriptions:
             connection.subscribe(topic_filter, subscription.qos)
         self._first_outcome.set()
-        self._tell(connected=True)
+        self._tell(connection)
 
-    def _tell(self, *, connected: bool) -> None:
+    def _tell(self, connection: Connection | None) -> None:
         for listener in list(self._listeners):
             try:
-                listener(connected)
+                listener(connection)
             except Exception:
                 log.exception("mqtt_connection_listener_failed")
 

@@ -1,0 +1,124 @@
+"""The SQLite file: opened so that what is committed survives a power cut, and migrated forward."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asdstream.errors import AsdstreamError
+
+APPLICATION_ID = 0x61736473
+BUSY_TIMEOUT_S = 5.0
+"""The daemon and a command may write to the same file; each transaction takes milliseconds."""
+JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    (
+        "CREATE TABLE alarm_memory (channel TEXT PRIMARY KEY, snapshot TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        # AUTOINCREMENT: an id that was deleted must not come back, or a late acknowledgement would delete another row.
+        "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL,"
+        " retain INTEGER NOT NULL) STRICT",
+        "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE reference_revision (machine TEXT NOT NULL, revision INTEGER NOT NULL, at REAL NOT NULL,"
+        " actor TEXT NOT NULL, action TEXT NOT NULL, PRIMARY KEY (machine, revision)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE reference (label TEXT PRIMARY KEY, machine TEXT NOT NULL, name TEXT NOT NULL,"
+        " audio BLOB NOT NULL) STRICT",
+        # A reference belongs to the revisions from `since` up to, but not including, `until`.
+        "CREATE TABLE reference_span (label TEXT NOT NULL REFERENCES reference, machine TEXT NOT NULL,"
+        " since INTEGER NOT NULL, until INTEGER, PRIMARY KEY (label, since)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE reference_vectors (label TEXT NOT NULL REFERENCES reference, bundle TEXT NOT NULL,"
+        " branch TEXT NOT NULL, count INTEGER NOT NULL, vectors BLOB NOT NULL, PRIMARY KEY (label, bundle, branch))"
+        " STRICT",
+        "CREATE INDEX reference_span_machine ON reference_span (machine)",
+    ),
+)
+"""One list of statements per schema version; a released one is never changed, only followed by another."""
+
+
+class StoreError(AsdstreamError):
+    """The database cannot be opened, read or written."""
+
+
+class Database:
+    """One connection, shared by the threads of this process; every write is a transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file at `path` and bring it to the newest schema; raises `StoreError`."""
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"The database {path} cannot be opened: {error}") from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise StoreError(f"The database {path} cannot be used: {error}") from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        with self._lock:
+            self._connection.close()
+
+    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._lock:
+            try:
+                return self._connection.execute(statement, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"The database {self.path} cannot be read: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All statements of the block or none; on disk when the block has ended."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                finally:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StoreError(f"The database {self.path} cannot be written: {error}") from error
+
+    def _prepare(self) -> None:
+        application, version = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if application not in (0, APPLICATION_ID):
+            raise StoreError(f"{self.path} is the database of another program; name another file under store.path")
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"The database {self.path} has schema version {version}, but this asdstream knows versions up to "
+                f"{len(MIGRATIONS)}: use the newer asdstream that wrote it, or another file"
+            )
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"journal_size_limit = {JOURNAL_LIMIT_BYTES}",
+        ):
+            self._connection.execute(f"PRAGMA {pragma}")
+        if version < len(MIGRATIONS):
+            self._migrate()
+
+    def _migrate(self) -> None:
+        with self.transaction() as connection:
+            # Another process may have been first.
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for statements in MIGRATIONS[version:]:
+                for statement in statements:
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

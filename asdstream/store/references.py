@@ -1,0 +1,214 @@
+"""Reference recordings of the place where the box stands, with their audio, their vectors and their history.
+
+Every change makes a new revision of the machine's set and nothing is deleted, so that any earlier set can be had
+back. The audio is kept so that another bundle can embed it again; vectors are kept per bundle.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdstream.store.database import Database, StoreError
+
+MAX_AUDIO_BYTES = 64 * 1024 * 1024
+
+Vectors = Mapping[str, NDArray[np.float32]]
+"""By branch, float32 of shape (windows, D)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewReference:
+    """A recording to be added: `label` is a ULID, `audio` is FLAC, `name` says where it came from."""
+
+    label: str
+    name: str
+    audio: bytes
+    vectors: Vectors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceEntry:
+    """A reference in the present set; `revision` is the one it came with, `at` UTC seconds, `audio_bytes` a size."""
+
+    label: str
+    machine: str
+    name: str
+    revision: int
+    at: float
+    actor: str
+    audio_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One change of a machine's set; `size` is the number of references after it."""
+
+    machine: str
+    revision: int
+    at: float
+    actor: str
+    action: str
+    size: int
+
+
+class References:
+    """The reference sets of all machines."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, machine: str, references: Sequence[NewReference], *, bundle: str, actor: str, at: float) -> int:
+        """Add recordings whose vectors were made by the bundle with the hash `bundle`; returns the new revision."""
+        if not references:
+            raise StoreError("There is no reference to add; give at least one recording")
+        for reference in references:
+            if not 0 < len(reference.audio) <= MAX_AUDIO_BYTES:
+                raise StoreError(
+                    f"The audio of reference {reference.name} is {len(reference.audio)} bytes long; "
+                    f"it should be between 1 and {MAX_AUDIO_BYTES}"
+                )
+        with self._database.transaction() as connection:
+            revision = self._new_revision(connection, machine, at, actor, f"added {_many(len(references))}")
+            for reference in references:
+                connection.execute(
+                    "INSERT INTO reference VALUES (?, ?, ?, ?)",
+                    (reference.label, machine, reference.name, reference.audio),
+                )
+                connection.execute(
+                    "INSERT INTO reference_span VALUES (?, ?, ?, NULL)", (reference.label, machine, revision)
+                )
+                _put_vectors(connection, reference.label, bundle, reference.vectors)
+        return revision
+
+    def remove(self, machine: str, labels: Iterable[str], *, actor: str, at: float) -> int:
+        """Take references out of the present set; returns the new revision. All must be in it."""
+        wanted = set(labels)
+        with self._database.transaction() as connection:
+            present = _members(connection, machine)
+            unknown = sorted(wanted - present)
+            if unknown or not wanted:
+                raise StoreError(
+                    f'Machine "{machine}" has no reference {unknown[0]}; see its list'
+                    if unknown
+                    else "There is no reference to remove; name at least one"
+                )
+            revision = self._new_revision(connection, machine, at, actor, f"removed {_many(len(wanted))}")
+            _end_spans(connection, wanted, revision)
+        return revision
+
+    def rollback(self, machine: str, revision: int, *, actor: str, at: float) -> int:
+        """Make the set what it was at `revision` (0: none at all); returns the new revision."""
+        with self._database.transaction() as connection:
+            newest = _newest(connection, machine)
+            if not 0 <= revision <= newest:
+                raise StoreError(
+                    f'Machine "{machine}" has no revision {revision} of its references; the newest is {newest}'
+                )
+            present, wanted = _members(connection, machine), _members(connection, machine, revision)
+            made = self._new_revision(connection, machine, at, actor, f"rolled back to revision {revision}")
+            _end_spans(connection, present - wanted, made)
+            connection.executemany(
+                "INSERT INTO reference_span VALUES (?, ?, ?, NULL)",
+                [(label, machine, made) for label in sorted(wanted - present)],
+            )
+        return made
+
+    def machines(self) -> list[str]:
+        """Machines whose present set is not empty."""
+        rows = self._database.read("SELECT DISTINCT machine FROM reference_span WHERE until IS NULL ORDER BY machine")
+        return [machine for (machine,) in rows]
+
+    def entries(self, machine: str) -> list[ReferenceEntry]:
+        """The present set, oldest first."""
+        rows = self._database.read(
+            "SELECT label, machine, name, since, at, actor, length(audio) FROM reference_span"
+            " JOIN reference USING (label, machine) JOIN reference_revision USING (machine)"
+            " WHERE machine = ? AND until IS NULL AND revision = since ORDER BY since, label",
+            (machine,),
+        )
+        return [ReferenceEntry(*row) for row in rows]
+
+    def revisions(self, machine: str) -> list[Revision]:
+        """Every change, oldest first."""
+        rows = self._database.read(
+            "SELECT machine, revision, at, actor, action, (SELECT count(*) FROM reference_span AS span"
+            " WHERE span.machine = change.machine AND since <= revision AND (until IS NULL OR until > revision))"
+            " FROM reference_revision AS change WHERE machine = ? ORDER BY revision",
+            (machine,),
+        )
+        return [Revision(*row) for row in rows]
+
+    def audio(self, label: str) -> bytes:
+        """The recording as FLAC, also of a reference that was removed."""
+        rows = self._database.read("SELECT audio FROM reference WHERE label = ?", (label,))
+        if not rows:
+            raise StoreError(f"There is no reference {label}")
+        return bytes(rows[0][0])
+
+    def vectors(self, machine: str, bundle: str) -> dict[str, Vectors]:
+        """By label, the vectors that `bundle` made of the present set; those it has not embedded yet are absent."""
+        rows = self._database.read(
+            "SELECT label, branch, count, vectors FROM reference_vectors JOIN reference_span USING (label)"
+            " WHERE machine = ? AND until IS NULL AND bundle = ? ORDER BY since, label, branch",
+            (machine, bundle),
+        )
+        found: dict[str, dict[str, NDArray[np.float32]]] = {}
+        for label, branch, count, blob in rows:
+            values = np.frombuffer(blob, "<f4").reshape(count, -1)
+            values.setflags(write=False)
+            found.setdefault(label, {})[branch] = values
+        return dict(found)
+
+    def put_vectors(self, label: str, bundle: str, vectors: Vectors) -> None:
+        """Keep what another bundle makes of a reference."""
+        with self._database.transaction() as connection:
+            _put_vectors(connection, label, bundle, vectors)
+
+    def _new_revision(self, connection: sqlite3.Connection, machine: str, at: float, actor: str, action: str) -> int:
+        revision = _newest(connection, machine) + 1
+        connection.execute(
+            "INSERT INTO reference_revision VALUES (?, ?, ?, ?, ?)", (machine, revision, at, actor, action)
+        )
+        return revision
+
+
+def _newest(connection: sqlite3.Connection, machine: str) -> int:
+    query = "SELECT coalesce(max(revision), 0) FROM reference_revision WHERE machine = ?"
+    return int(connection.execute(query, (machine,)).fetchone()[0])
+
+
+def _members(connection: sqlite3.Connection, machine: str, revision: int | None = None) -> set[str]:
+    """Labels of the set at `revision`, by default the present one."""
+    rows = connection.execute("SELECT label, since, until FROM reference_span WHERE machine = ?", (machine,))
+    return {
+        label
+        for label, since, until in rows
+        if (until is None if revision is None else since <= revision and (until is None or until > revision))
+    }
+
+
+def _end_spans(connection: sqlite3.Connection, labels: Iterable[str], revision: int) -> None:
+    connection.executemany(
+        "UPDATE reference_span SET until = ? WHERE label = ? AND until IS NULL",
+        [(revision, label) for label in sorted(labels)],
+    )
+
+
+def _put_vectors(connection: sqlite3.Connection, label: str, bundle: str, vectors: Vectors) -> None:
+    for branch, values in vectors.items():
+        if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+            raise StoreError(
+                f"The vectors of reference {label}, branch {branch}, should be finite and of shape (windows, D), "
+                f"not of shape {values.shape}"
+            )
+        connection.execute(
+            "INSERT OR REPLACE INTO reference_vectors VALUES (?, ?, ?, ?, ?)",
+            (label, bundle, branch, len(values), np.ascontiguousarray(values, "<f4").tobytes()),
+        )
+
+
+def _many(count: int) -> str:
+    return "1 reference" if count == 1 else f"{count} references"
