@@ -43,15 +43,18 @@ def imbalance(rng: np.random.Generator, flow: NDArray[np.float64] | None, below_
     return FaultSound(3.0, tuple(voices))
 
 
-def looseness(rng: np.random.Generator, shaft_hz: float, sample_rate: int) -> FaultSound:
+def looseness(rng: np.random.Generator, shaft_hz: float, sample_rate: int, shaft_ratio: float = 1.0) -> FaultSound:
     """Half-order harmonics of the shaft (a nut that lifts every other turn) and rattling at the casing."""
     orders = np.arange(1, 41)
     amplitudes = np.power(0.88, orders) * np.exp(rng.normal(0.0, 0.4, 40))
-    amplitudes[orders * 0.5 * shaft_hz >= 0.45 * sample_rate] = 0.0
+    amplitudes[orders * 0.5 * shaft_ratio * shaft_hz >= 0.45 * sample_rate] = 0.0
     table = periodic(orders, amplitudes, rng.uniform(0.0, 2.0 * np.pi, 40))
     modes = draw_modes(rng, 250.0, 3_500.0, 8, (0.01, 0.05))
-    rattle = PulseTrain("rattle", 2.0, 2.0 * shaft_hz, jitter=0.6, scatter=0.7, load_power=0.3)
-    return FaultSound(1.0, (Voice(Rotation(table, 0.5, 1.0), -1.0), Voice(rattle, 0.0, ring(modes, sample_rate))))
+    per_turn = 2.0 * shaft_ratio
+    rattle = PulseTrain("rattle", per_turn, per_turn * shaft_hz, jitter=0.6, scatter=0.5, load_power=0.3)
+    return FaultSound(
+        1.0, (Voice(Rotation(table, 0.5 * shaft_ratio, 1.0), -1.0), Voice(rattle, 0.0, ring(modes, sample_rate)))
+    )
 
 
 def bearing_defect(
@@ -64,7 +67,7 @@ def bearing_defect(
     shaft_ratio: float = 1.0,
 ) -> FaultSound:
     """Impacts at the defect frequency ringing the housing between 1.5 and 7 kHz, and the roughness between them."""
-    modes = draw_modes(rng, 1_500.0, 7_000.0, 4, (0.012, 0.035))
+    modes = draw_modes(rng, 1_500.0, 7_000.0, 7, (0.01, 0.05))
     housing = ring(modes, sample_rate)
     rough = Noise(f"rough {part}", 1.0, envelope=ripple(0.5), envelope_ratio=shaft_ratio)
     return FaultSound(

@@ -30,10 +30,10 @@ def periodic(
 def read_table(table: NDArray[np.float32], periods: NDArray[np.float64]) -> NDArray[np.float32]:
     """The periodic function in `table` at `periods` (any real numbers), by linear interpolation."""
     position = (periods - np.floor(periods)) * (len(table) - 1)
-    index = np.minimum(position.astype(np.int64), len(table) - 2)
+    index = np.minimum(position.astype(np.intp), len(table) - 2)
     fraction = (position - index).astype(np.float32)
-    below = table[index]
-    return np.asarray(below + fraction * (table[index + 1] - below))
+    below = table.take(index)
+    return np.asarray(below + fraction * (table.take(index + 1) - below))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,9 @@ from asdstream.audio.simulator.room import room_response
 from asdstream.audio.source import AudioError
 
 _CALIBRATION_CHUNKS = 6
-_LOUDEST_PEAK = 0.5
+_LOUDEST_PEAK = 0.35
+_LOUDEST_FAULT_PEAK = 0.8
+"""Hard knocks are kept from driving the microphone deep into saturation, which would be heard as another fault."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +67,7 @@ def _scene(spec: MachineSpec, sample_rate: int) -> _Scene:
     designed = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm)
     machine = Mixer(designed.voices, _path(spec, sample_rate), sample_rate)
     rms, peak = _calm_level(machine, spec, sample_rate)
-    loudness_db = float(generator("loudness", spec.machine_type, spec.identity).uniform(-32.0, -22.0))
+    loudness_db = float(generator("loudness", spec.machine_type, spec.identity).uniform(-38.0, -26.0))
     noise_ratio = 10.0 ** (-spec.snr_db / 20.0)
     # The level of the sum is drawn, not that of the machine: who sets up a microphone turns the gain by what he hears.
     level = 10.0 ** (loudness_db / 20.0) / np.sqrt(1.0 + noise_ratio**2)
@@ -92,8 +94,9 @@ def _fault_mixer(spec: MachineSpec, kind: str, sample_rate: int) -> tuple[Mixer,
     mixer = Mixer(sound.voices, _path(spec, sample_rate), sample_rate)
     scene = _scene(spec, sample_rate)
     healthy, _ = _calm_level(scene.machine, spec, sample_rate)
-    rms, _ = _calm_level(mixer, spec, sample_rate)
-    return mixer, np.float32(scene.machine_gain * healthy / rms * 10.0 ** (sound.level_db / 20.0))
+    rms, peak = _calm_level(mixer, spec, sample_rate)
+    gain = float(scene.machine_gain) * healthy / rms * 10.0 ** (sound.level_db / 20.0)
+    return mixer, np.float32(min(gain, _LOUDEST_FAULT_PEAK / peak))
 
 
 def _saturate(sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,6 +127,9 @@ class Simulator:
         self.spec = spec
         self.seed = seed
         self.sample_rate = sample_rate
+        # Two machines in recordings of the same seed must not share their noise.
+        recording = generator("recording", spec.machine_type, spec.identity, seed)
+        self._chunk_seed = int(recording.integers(1 << 62))
         self._motion = motion_of(spec, design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm))
         self._scene = _scene(spec, sample_rate)
 
@@ -160,7 +166,7 @@ class Simulator:
         self, index: int, schedule: FaultSchedule | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32]]:
         """What machine, fault and background excite during second `index`, each (2 sample_rate,) with its decay."""
-        chunk = Chunk(index, self.seed, self.sample_rate, self._motion)
+        chunk = Chunk(index, self._chunk_seed, self.sample_rate, self._motion)
         scene = self._scene
         machine = scene.machine_gain * scene.machine.render(chunk)
         background = scene.background.render(chunk)

@@ -19,7 +19,6 @@ def conveyor(plate: Nameplate) -> Design:
     pair = draw_gear_pair(rng)
     # The wheel sits on the roller shaft, the pinion on the motor.
     motor_ratio = pair.wheel / pair.pinion
-    pinion_hz = hertz * motor_ratio
     frame_modes = draw_modes(rng, 150.0, 3_000.0, 9, (0.02, 0.08))
     frame = casing(frame_modes, plate.sample_rate, float(rng.uniform(1.0, 3.0)))
     rattle = ring(frame_modes, plate.sample_rate)
@@ -40,7 +39,7 @@ def conveyor(plate: Nameplate) -> Design:
     faults = {
         "belt_squeal": belt_squeal(plate.rng("belt"), hertz, 4.0 * belt_ratio, plate.sample_rate),
         "cracked_tooth": cracked_tooth(plate.rng("crack"), pair, motor_ratio, hertz, plate.sample_rate),
-        "looseness": looseness(plate.rng("looseness"), pinion_hz, plate.sample_rate),
+        "looseness": looseness(plate.rng("looseness"), hertz, plate.sample_rate, motor_ratio),
     }
     for part in ("outer_race", "inner_race"):
         faults[part] = bearing_defect(
