@@ -15,14 +15,22 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, scale: float | None = None) -> Tensor:
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
     """softmax(scale * query key^T + bias) value over (B, heads, T, d); `scale` is 1 / sqrt(d) unless told.
 
-    `bias` broadcasts to (B, heads, T, T) and is cast to the query's dtype.
+    `bias` broadcasts to (B, heads, T, T) and is cast to the query's dtype. `dropout` acts on the weights.
     """
     if bias is not None:
         bias = bias.to(query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale)
 
 
 class SelfAttention(nn.Module):

@@ -49,10 +49,15 @@ def read_file(path: Path) -> Any:
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The state dict of a checkpoint, whether bare or under `model` or `state_dict`."""
-    content = read_file(path)
+    return state_dict_of(read_file(path), path)
+
+
+def state_dict_of(content: object, path: Path) -> dict[str, Tensor]:
+    """The named tensors in what `read_file` returned; `path` is for the error."""
     for key in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+        inner = content.get(key) if isinstance(content, Mapping) else None
+        if isinstance(inner, Mapping):
+            content = inner
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(
             f"checkpoint {path} holds no state dict; right would be named tensors, bare or as 'model'"
