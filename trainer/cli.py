@@ -63,7 +63,12 @@ def run(
     recipe = read_recipe(config)
     folder = RunFolder(out or Path("runs") / recipe.name)
     console = Console(stderr=True)
-    summary = Rebuild(recipe, config.read_text(encoding="utf-8-sig"), folder, data, console).run(resume=resume)
+    rebuild = Rebuild(recipe, config.read_text(encoding="utf-8-sig"), folder, data, console)
+    try:
+        summary = rebuild.run(resume=resume)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; go on from the last checkpoint with --resume --out {folder.path}", err=True)
+        raise typer.Exit(130) from None
     took = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary.seconds.items())
     typer.echo(
         f"{summary.bundle}: {summary.bundle_bytes / 1e6:.1f} MB, machine types {', '.join(summary.machines)}; "
@@ -77,26 +82,21 @@ def data(
 ) -> None:
     """List the recordings found, and what is wrong with them. Exit code 1 where anything is."""
     reports, problems = machine_reports(read_catalogue(root))
-    console = Console()
-    table = Table("machine", "sections", "clips", "attributes", "seconds", "Hz")
     for report in reports:
-        table.add_row(*_row(report))
-    console.print(table)
+        typer.echo(_paragraph(report))
     for problem in problems:
-        console.print(problem, soft_wrap=True, highlight=False, markup=False)
+        typer.echo(f"problem: {problem}")
     if problems:
         raise typer.Exit(1)
 
 
-def _row(report: MachineReport) -> tuple[str, ...]:
-    return (
-        report.machine,
-        ", ".join(report.sections),
-        "\n".join(f"{count} {kind}" for kind, count in report.clips.items()),
-        "\n".join(f"{key}: {', '.join(values)}" for key, values in report.attributes.items()),
-        "\n".join(f"{seconds:g} ({count})" for seconds, count in report.durations.items()),
-        "\n".join(f"{rate} ({count})" for rate, count in report.sample_rates.items()),
-    )
+def _paragraph(report: MachineReport) -> str:
+    lines = [report.machine, f"  sections: {', '.join(report.sections)}"]
+    lines += [f"  {count} {kind}" for kind, count in report.clips.items()]
+    lines += [f"  {key}: {', '.join(values)}" for key, values in report.attributes.items()]
+    lines.append("  length: " + ", ".join(f"{count} of {seconds:g} s" for seconds, count in report.durations.items()))
+    lines.append("  rate: " + ", ".join(f"{count} at {rate} Hz" for rate, count in report.sample_rates.items()))
+    return "\n".join(lines)
 
 
 @app.command("evaluate")

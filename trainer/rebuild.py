@@ -16,6 +16,7 @@ from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.bundle import Bundle, MachineType
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
+from asdstream.scoring.calibration import MIN_LOOKS, independent_looks
 from trainer.calibrate import calibrate
 from trainer.catalogue import read_catalogue
 from trainer.embeddings import RecordingEmbedder
@@ -67,18 +68,9 @@ class Rebuild:
         """All stages. Raises AsdstreamError of some kind for everything that a user can mend."""
         recipe = self._recipe
         sound = self._sound()
-        fingerprint = data_fingerprint(sound.all)
-        self._folder.open(
-            self._recipe_text,
-            {
-                "fingerprint": fingerprint,
-                "recordings": len(sound.all),
-                "hours": round(sum(recording.seconds for recording in sound.all) / 3600, 3),
-                "machines": [machine.machine for machine in sound.machines],
-            },
-            resume=resume,
-        )
-        encoder, steps, loss = self._generative(sound, fingerprint, resume=resume)
+        self._check_held_out(sound)
+        self._folder.open(resume=resume)
+        encoder, steps, loss = self._generative(sound, resume=resume)
         with self._timed("prototypes and calibration"):
             draft = export_encoder(self._folder.path / "encoder", recipe, encoder)
             machine_types, figures = self._machine_types(sound, draft)
@@ -103,8 +95,22 @@ class Rebuild:
             raise TrainerError(f"the recipe {self._recipe.name} trains on recordings; say where they are with --data")
         return folder_sound(settings, read_catalogue(self._data), self._recipe.seed)
 
-    def _generative(self, sound: TrainingSound, fingerprint: str, *, resume: bool) -> tuple[AudioMAE, int, float]:
+    def _check_held_out(self, sound: TrainingSound) -> None:
+        """Say before the training, not after it, that there is too little sound to calibrate with."""
+        hop = self._recipe.calibration.hop_seconds
+        for machine in sound.machines:
+            windows = [1 + int(max(0.0, r.seconds - WINDOW_SECONDS) // hop) for r in machine.held_out]
+            looks = sum(independent_looks(count, hop) for count in windows)
+            looks += min(len(machine.target), self._recipe.prototypes.target)
+            if looks < MIN_LOOKS:
+                raise TrainerError(
+                    f"{looks * WINDOW_SECONDS:.0f} s of {machine.machine} are held out for the calibration, which "
+                    f"needs {MIN_LOOKS * WINDOW_SECONDS:.0f} s; hold out more (held_out in the recipe)"
+                )
+
+    def _generative(self, sound: TrainingSound, *, resume: bool) -> tuple[AudioMAE, int, float]:
         settings = self._recipe.generative
+        fingerprint = data_fingerprint(sound.all)
         model = masked_model(self._recipe.model, self._recipe.seed)
         recordings = sound.generative
         cache = FrontEndCache(recordings, model.front_end, int(settings.cache_gib * 2**30))
@@ -130,6 +136,15 @@ class Rebuild:
             device=self._device,
         )
         done = loop.resume() if resume else 0
+        self._folder.describe(
+            self._recipe_text,
+            {
+                "fingerprint": fingerprint,
+                "recordings": len(sound.all),
+                "hours": round(sum(recording.seconds for recording in sound.all) / 3600, 3),
+                "machines": [machine.machine for machine in sound.machines],
+            },
+        )
         if done < loop.steps:
             with self._timed("front end"), self._progress.counting("front end", len(recordings)) as counter:
                 cache.fill(on_recording=counter.advance)

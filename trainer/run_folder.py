@@ -38,7 +38,7 @@ class RunFolder:
         """Where a picture goes."""
         return self.path / "pictures" / f"{name}.png"
 
-    def open(self, recipe_text: str, fingerprint: Mapping[str, object], *, resume: bool) -> None:
+    def open(self, *, resume: bool) -> None:
         """Make the folder, or go on in it. Raises TrainerError where it holds a run and `resume` is not set."""
         if not resume and (self.path / "recipe.toml").exists():
             raise TrainerError(
@@ -49,9 +49,12 @@ class RunFolder:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrainerError(f"the run folder {self.path} cannot be made: {error.strerror}") from error
+
+    def describe(self, recipe_text: str, data: Mapping[str, object]) -> None:
+        """Write down what the run is made from."""
         atomic.write_text(self.path / "recipe.toml", recipe_text)
         self.write_json("versions.json", versions())
-        self.write_json("data.json", dict(fingerprint))
+        self.write_json("data.json", dict(data))
 
     def write_json(self, name: str, content: object) -> None:
         """Write `content` to the file `name`."""
