@@ -17,6 +17,8 @@ MAX_WHOLE_BYTES = 2 << 30
 
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 _BLOCK_FRAMES = 65_536
+_UNKNOWN_FRAMES = 1 << 60
+"""libsndfile gives a number beyond any file for a FLAC without a length, and then cannot read it."""
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
@@ -66,7 +68,7 @@ class Recording:
         self.sample_rate = int(self._file.samplerate)
         self.channels = int(self._file.channels)
         self.frames = int(self._file.frames)
-        """What the header states; a FLAC that leaves it open states a number beyond any file."""
+        """What the header states."""
         self._read = 0
 
     def _check_format(self) -> None:
@@ -75,6 +77,8 @@ class Recording:
         problem = format_problem(self._file.samplerate, self._file.channels)
         if problem:
             raise AudioError(f"{self.path} cannot be used: {problem}")
+        if self._file.frames >= _UNKNOWN_FRAMES:
+            raise AudioError(f"{self.path} does not state its length (it was written to a pipe); encode it to a file")
         if self._file.frames == 0:
             raise AudioError(f"{self.path} has a header but no sound in it (zero length)")
 
@@ -89,7 +93,7 @@ class Recording:
             ) from error
         self._read += len(samples)
         if not len(samples):
-            if self._read < self.frames < _UNKNOWN_FRAMES or self._read == 0:
+            if self._read < self.frames:
                 raise AudioError(
                     f"{self.path} is truncated: its header states {self.frames} frames of sound, {self._read} are there"
                 )
@@ -99,9 +103,6 @@ class Recording:
     def close(self) -> None:
         """Close the file; safe to call twice."""
         self._file.close()
-
-
-_UNKNOWN_FRAMES = 1 << 60
 
 
 def read_recording(path: Path) -> AudioBlock:

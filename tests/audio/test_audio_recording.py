@@ -64,6 +64,9 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         header_only.setparams((1, 2, 16_000, 0, "NONE", ""))
     not_numbers = np.zeros((16_000, 1), np.float32)
     not_numbers[8000:8010] = np.nan
+    no_length = bytearray(whole_flac)
+    no_length[21] &= 0xF0
+    no_length[22:26] = bytes(4)
     files = {
         "empty": (b"", r"is empty \(0 bytes\)"),
         "zero_length": (buffer.getvalue(), "zero length"),
@@ -71,6 +74,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "header_cut": (whole_wav[:30], "not a whole WAV"),
         "truncated_flac": (whole_flac[: len(whole_flac) // 2], "truncated"),
         "flac_header_only": (whole_flac[:42], "truncated|not a WAV or FLAC"),
+        "flac_without_length": (bytes(no_length), "does not state its length"),
         "not_audio": (b"hello world, this is no sound at all" * 20, "not a WAV or FLAC recording"),
     }
     result = {}
@@ -95,6 +99,7 @@ BAD = [
     "header_cut",
     "truncated_flac",
     "flac_header_only",
+    "flac_without_length",
     "not_audio",
     "nan",
     "another_format",
