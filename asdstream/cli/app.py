@@ -11,7 +11,7 @@ from asdstream.errors import AsdstreamError
 
 app = typer.Typer(
     name="asdstream",
-    help="Hears a machine fail before it does: listens, scores every ten seconds of sound, and raises alarms over MQTT.",
+    help="Hears a machine fail before it does: listens, scores ten-second windows, raises alarms over MQTT.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -49,5 +49,5 @@ def main() -> None:
     try:
         app()
     except AsdstreamError as error:
-        print(f"asdstream: {error}", file=sys.stderr)
+        typer.echo(f"asdstream: {error}", err=True)
         sys.exit(error.exit_code)

@@ -23,7 +23,7 @@ class MachineRow:
 
 
 class Scoreboard:
-    """Collects score and event messages of the given channels.
+    """Collects score and event messages of the given channels; `events` holds the latest of `told` lines.
 
     Example:
         board = Scoreboard(["fan-1"])
@@ -33,6 +33,7 @@ class Scoreboard:
     def __init__(self, channels: Iterable[str]) -> None:
         self.rows = {channel: MachineRow(channel) for channel in channels}
         self.events: deque[str] = deque(maxlen=8)
+        self.told = 0
         self._seen_events: set[str] = set()
 
     def see_score(self, payload: Mapping[str, Any]) -> None:
@@ -45,19 +46,18 @@ class Scoreboard:
         row.threshold = payload["threshold"]
         row.calibrated.append(payload["calibrated"])
 
-    def see_event(self, payload: Mapping[str, Any]) -> str | None:
-        """Take in one `asd.event/1` payload; returns a line for people, None when it was seen before."""
+    def see_event(self, payload: Mapping[str, Any]) -> None:
+        """Take in one `asd.event/1` payload, unless it was seen before."""
         if payload["event_id"] in self._seen_events:
-            return None
+            return
         self._seen_events.add(payload["event_id"])
         alarm = payload["alarm"]
         row = self.rows.get(alarm["channel"])
         if row is not None and alarm["kind"] == "anomaly":
             row.alarm_active = alarm["active"]
             row.alarms_raised += payload["transition"] == "raised"
-        line = f"{payload['ts']}  {alarm['channel']}: alarm {payload['transition']}: {alarm['reason']}"
-        self.events.append(line)
-        return line
+        self.events.append(f"{payload['ts']}  {alarm['channel']}: alarm {payload['transition']}: {alarm['reason']}")
+        self.told += 1
 
     def verdict(self, faulty: Iterable[str]) -> str | None:
         """None when every machine with a fault raised an alarm and no healthy one did; else what went wrong."""

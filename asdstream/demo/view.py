@@ -15,7 +15,7 @@ _FULL_BAR = 2.0
 
 
 def bar(calibrated: float) -> str:
-    """One character whose height is the calibrated score: the lower half is normal, the upper half over the threshold."""
+    """One character as high as the calibrated score: the lower half is normal, the upper half over the threshold."""
     level = int(max(0.0, min(calibrated / _FULL_BAR, 1.0)) * len(_BARS))
     return _BARS[min(level, len(_BARS) - 1)]
 

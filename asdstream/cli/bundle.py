@@ -1,0 +1,71 @@
+"""asdstream bundle: look into what the trainer handed over."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asdstream import bundle as bundles
+from asdstream.bundle import Bundle
+from asdstream.cli.options import JsonOption
+
+app = typer.Typer(help="Look into a bundle, or verify it.", no_args_is_help=True, rich_markup_mode=None)
+BundleArgument = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help='Folder of the bundle, or "builtin:demo" for the one that ships.')
+]
+
+
+def _describe(bundle: Bundle) -> dict[str, object]:
+    return {
+        "name": bundle.name,
+        "path": str(bundle.path),
+        "sha256": bundle.sha256,
+        "created": bundle.created.isoformat(),
+        "trainer_version": bundle.trainer_version,
+        "sample_rate": bundle.sample_rate,
+        "window_seconds": bundle.window_seconds,
+        "branches": {
+            branch.name: {
+                "encoder": branch.encoder,
+                "pooling": branch.pooling,
+                "embedding_size": bundle.embedding_size(branch.name),
+            }
+            for branch in bundle.branches
+        },
+        "machine_types": {
+            name: {
+                "prototypes": {
+                    branch: {"source": len(found.source), "target": len(found.target)}
+                    for branch, found in known.prototypes.items()
+                },
+                "calibrated": known.calibration is not None,
+            }
+            for name, known in bundle.machine_types.items()
+        },
+        "licence_notes": list(bundle.licence_notes),
+        "bytes": sum(file.stat().st_size for file in bundle.path.rglob("*") if file.is_file()),
+    }
+
+
+@app.command("info")
+def info(reference: BundleArgument, as_json: JsonOption = False) -> None:
+    """Show what a bundle holds: encoders, machine types, calibration, licence notes."""
+    facts = _describe(bundles.load(bundles.resolve(reference)))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in facts.items():
+        table.add_row(key.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    Console().print(table)
+
+
+@app.command("verify")
+def verify(reference: BundleArgument) -> None:
+    """Check every hash and every shape; exit code 0 when the bundle is whole."""
+    bundle = bundles.load(bundles.resolve(reference))
+    for encoder in bundle.encoders:
+        bundle.build_encoder(encoder)
+    typer.echo(f"{bundle.path}: whole, {len(bundle.files)} files, sha256 {bundle.sha256}")

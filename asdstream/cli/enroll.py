@@ -1,0 +1,48 @@
+"""asdstream enroll: tell a machine's normal sound where it stands."""
+
+import getpass
+import json
+import time
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdstream import bundle as bundles
+from asdstream.cli.options import ConfigOption, JsonOption, load_config
+from asdstream.config import ConfigError
+from asdstream.engine.embedder import Embedder
+from asdstream.enrolment import enrol_files
+from asdstream.store.store import Store
+
+
+def enroll(
+    machine: Annotated[str, typer.Argument(help="Machine of the configuration.", metavar="MACHINE")],
+    files: Annotated[
+        list[Path], typer.Argument(help="WAV or FLAC recordings of its normal sound, or folders.", metavar="FILES...")
+    ],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add recordings of a machine's normal sound, made where it now stands, to what its windows are compared with.
+
+    All recordings are added or none. Ten recordings of ten seconds are what the method was made for. A running daemon
+    that uses the same store takes them up within seconds.
+    """
+    settings = load_config(config)
+    names = sorted({channel.machine for channel in settings.channels})
+    if machine not in names:
+        raise ConfigError(f"{machine}: the configuration has no such machine; it has {', '.join(names)}")
+    loaded = bundles.load(bundles.resolve(settings.bundle))
+    embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
+    with closing(Store(settings.store.path)) as store:
+        enrolled = enrol_files(store, embedder, loaded, machine, files, actor=getpass.getuser(), at=time.time())
+        count = len(store.references.entries(machine))
+    if as_json:
+        typer.echo(json.dumps({"machine": machine, "enrolled": [asdict(row) for row in enrolled], "references": count}))
+        return
+    for row in enrolled:
+        typer.echo(f"{row.label}  {row.seconds:6.1f} s  {row.windows} windows  {row.file}")
+    typer.echo(f"{machine} now has {count} references.")

@@ -1,0 +1,39 @@
+"""Options that several commands share, so that they are spelled and explained alike."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asdstream import config
+from asdstream.config import Config, ConfigError
+
+PLACES = (Path("asdstream.toml"), Path("/etc/asdstream/asdstream.toml"))
+"""Where a configuration is looked for when none is named."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help=f"Configuration; without it {PLACES[0]} here, then {PLACES[1]}.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def config_path(named: Path | None) -> Path:
+    """The configuration file to use. Raises ConfigError where none is named and none is found."""
+    if named is not None:
+        return named
+    for place in PLACES:
+        if place.is_file():
+            return place
+    raise ConfigError(f"no configuration: neither {PLACES[0]} nor {PLACES[1]} exists; name one with -c FILE")
+
+
+def load_config(named: Path | None) -> Config:
+    """The checked configuration. Raises ConfigError, one line per problem."""
+    return config.load(config_path(named))

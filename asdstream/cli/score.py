@@ -1,0 +1,159 @@
+"""asdstream score: anomaly scores of recordings, without a daemon."""
+
+import csv
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asdstream import bundle as bundles
+from asdstream.audio.recording import find_recordings, read_recording
+from asdstream.audio.resampler import resample_clip
+from asdstream.audio.source import AudioError
+from asdstream.audio.window import SAMPLE_RATE
+from asdstream.audio.windower import windows_of
+from asdstream.bundle import Bundle
+from asdstream.cli.options import ConfigOption, load_config
+from asdstream.config import AlarmsSection, ConfigError
+from asdstream.engine.embedder import Embedder
+from asdstream.enrolment import references_of
+from asdstream.scoring.scorer import Scorer
+from asdstream.store.store import Store
+from asdstream.wiring import bearable_rate
+
+
+class Format(StrEnum):
+    """How the scores are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingScore:
+    """Scores of one recording: the mean over its windows, the largest, and each."""
+
+    file: str
+    seconds: float
+    score: float
+    largest: float
+    threshold: float
+    anomalous: bool
+    windows: tuple[float, ...]
+
+
+def score(
+    files: Annotated[list[Path], typer.Argument(help="WAV or FLAC files, or folders of them.", metavar="FILES...")],
+    machine: Annotated[
+        str | None,
+        typer.Option(help="Machine of the configuration, with the references enrolled for it.", metavar="NAME"),
+    ] = None,
+    config: ConfigOption = None,
+    bundle: Annotated[
+        str | None, typer.Option(help='Without a configuration: bundle to score with, e.g. "builtin:demo".')
+    ] = None,
+    machine_type: Annotated[
+        str | None, typer.Option(help="Without a configuration: machine type of the bundle.", metavar="TYPE")
+    ] = None,
+    hop: Annotated[float, typer.Option(min=0.1, max=10, help="Seconds from one window to the next.")] = 1.0,
+    output: Annotated[Format, typer.Option("--format", help="How to print the scores.")] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Print the anomaly score of recordings: the cosine distance to normal sound, averaged over ten-second windows.
+
+    Either for a machine of the configuration (--machine), or for a bundle and one of its machine types (--bundle,
+    --machine-type). A recording that cannot be read is named, the others are scored, and the exit code is 1.
+    """
+    if bundle is not None or machine_type is not None:
+        embedder, scorer = _from_bundle(bundle or "builtin:demo", machine_type, hop)
+    else:
+        embedder, scorer = _from_config(config, machine, hop)
+    if scorer.uncalibrated:
+        typer.echo(scorer.uncalibrated, err=True)
+    scores: list[RecordingScore] = []
+    failed = False
+    for path in find_recordings(files):
+        try:
+            scores.append(_score_recording(path, embedder, scorer, hop))
+        except AudioError as error:
+            typer.echo(f"asdstream: {error}", err=True)
+            failed = True
+    _print(scores, Format.JSON if as_json else output)
+    raise typer.Exit(int(failed))
+
+
+def _from_bundle(reference: str, machine_type: str | None, hop: float) -> tuple[Embedder, Scorer]:
+    loaded = bundles.load(bundles.resolve(reference))
+    known = ", ".join(loaded.machine_types)
+    if machine_type is None:
+        raise ConfigError(f"--machine-type is missing; bundle {loaded.name} knows {known}")
+    if machine_type not in loaded.machine_types:
+        raise ConfigError(f"--machine-type {machine_type}: bundle {loaded.name} does not know it; it knows {known}")
+    rate = bearable_rate(AlarmsSection(), hop)
+    return Embedder(loaded), Scorer.from_bundle(loaded, machine_type, machine_type, rate)
+
+
+def _from_config(config: Path | None, machine: str | None, hop: float) -> tuple[Embedder, Scorer]:
+    settings = load_config(config)
+    names = ", ".join(sorted({channel.machine for channel in settings.channels}))
+    if machine is None:
+        raise ConfigError(f"--machine is missing; the configuration has {names}")
+    channel = next((channel for channel in settings.channels if channel.machine == machine), None)
+    if channel is None:
+        raise ConfigError(f"--machine {machine}: the configuration has no such machine; it has {names}")
+    loaded: Bundle = bundles.load(bundles.resolve(settings.bundle))
+    embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
+    with closing(Store(settings.store.path)) as store:
+        references = references_of(store, embedder, loaded, machine)
+    rate = bearable_rate(settings.alarms, hop)
+    return embedder, Scorer.from_bundle(loaded, machine, channel.machine_type, rate, references)
+
+
+def _score_recording(path: Path, embedder: Embedder, scorer: Scorer, hop: float) -> RecordingScore:
+    samples = resample_clip(read_recording(path))
+    values = scorer.score_vectors(embedder.embed_samples(windows_of(samples, hop)))
+    mean = float(np.mean(values))
+    return RecordingScore(
+        file=str(path),
+        seconds=round(len(samples) / SAMPLE_RATE, 3),
+        score=mean,
+        largest=float(np.max(values)),
+        threshold=scorer.threshold,
+        anomalous=mean > scorer.threshold,
+        windows=tuple(float(value) for value in values),
+    )
+
+
+def _print(scores: list[RecordingScore], output: Format) -> None:
+    match output:
+        case Format.JSON:
+            typer.echo(json.dumps([asdict(row) for row in scores], indent=2))
+        case Format.CSV:
+            writer = csv.writer(sys.stdout)
+            writer.writerow(["file", "seconds", "score", "largest", "threshold", "anomalous", "windows"])
+            for row in scores:
+                writer.writerow(
+                    [row.file, row.seconds, row.score, row.largest, row.threshold, int(row.anomalous), len(row.windows)]
+                )
+        case Format.TABLE:
+            table = Table("file", "seconds", "windows", "score", "largest", "threshold", "")
+            for row in scores:
+                table.add_row(
+                    row.file,
+                    f"{row.seconds:.1f}",
+                    str(len(row.windows)),
+                    f"{row.score:.4f}",
+                    f"{row.largest:.4f}",
+                    f"{row.threshold:.4f}",
+                    "ANOMALOUS" if row.anomalous else "normal",
+                )
+            Console().print(table)

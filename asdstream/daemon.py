@@ -1,0 +1,288 @@
+"""The daemon: wires the rooms together, starts and stops them."""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+from ulid import ULID
+
+from asdstream import __version__
+from asdstream import bundle as bundles
+from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.audio.capture import Capture, Listener, Presence
+from asdstream.audio.channel import Channel
+from asdstream.audio.mqtt import MqttSource
+from asdstream.config import ChannelSection, Config, MqttSettings
+from asdstream.engine.batching import BatchPolicy
+from asdstream.engine.embedder import Embedder
+from asdstream.engine.embedding import Embedding
+from asdstream.engine.loop import EngineLoop
+from asdstream.enrolment import references_of
+from asdstream.health import channel_health
+from asdstream.judge import Case, Judge
+from asdstream.mqtt.alarm_messages import event_messages
+from asdstream.mqtt.client import Handler, MqttClient
+from asdstream.mqtt.connection import Connection
+from asdstream.mqtt.outbox_publisher import OutboxPublisher
+from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
+from asdstream.mqtt.presence import Presence as MqttPresence
+from asdstream.mqtt.topics import Topics
+from asdstream.scoring.scorer import Scorer
+from asdstream.store.store import Store
+from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source
+from asdstream.worker import IDLE_S, Crew
+
+log = structlog.get_logger()
+
+CAPTURE_ROUND_S = 0.02
+"""Seconds between two rounds over the sources: short against a hop, long against the cost of a round."""
+HEALTH_EVERY_S = 10.0
+REFERENCES_EVERY_S = 2.0
+"""How soon references that a command has put into the store are taken up."""
+STOP_WITHIN_S = 3.0
+BATCH_DEADLINE_OF_HOP = 0.1
+"""A window waits for company at most this share of the shortest hop."""
+JUDGE_QUEUE = 64
+"""Batches of embeddings that may wait for the judge."""
+WAITING_WINDOWS = 64
+"""Windows that may wait for the engine: 41 MB of sound."""
+
+
+class Daemon:
+    """Everything between the sources and the broker, for one configuration.
+
+    Raises AsdstreamError from the constructor where the bundle, the store, the certificates or a source cannot work
+    as configured. A broker or a device that is away is no error.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._bundle = bundles.load(bundles.resolve(config.bundle))
+        self._topics = Topics(config.site.name, config.site.node)
+        self._boot_id = str(ULID())
+        self._store = Store(config.store.path)
+        engine = config.engine
+        self._embedder = Embedder(self._bundle, engine.device, engine.precision, engine.threads, engine.max_batch)
+        presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._store.next_birth)
+        client_id = f"asdstream-{config.site.name}-{config.site.node}"
+        self._broker = broker_of(config.mqtt)
+        self._client = MqttClient(self._broker, client_id, presence)
+        self._outbox = OutboxPublisher(self._store, self._client, config.mqtt.max_in_flight)
+        self._listeners = {channel.id: self._listener(channel) for channel in config.channels}
+        self._capture = Capture(list(self._listeners.values()), config.alarms.source_lost_after_s)
+        shortest_hop = min(channel.hop for channel in config.channels)
+        sizes = tuple(size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= engine.max_batch)
+        self._engine = EngineLoop(
+            self._embedder,
+            BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * shortest_hop, max(WAITING_WINDOWS, sizes[-1])),
+        )
+        self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
+        self._revisions = self._reference_revisions()
+        self._references_due = time.monotonic()
+        remembered = self._store.snapshots()
+        policy = alarm_policy(config.alarms)
+        cases = {
+            channel.id: Case(
+                self._scorers[channel.id],
+                ChannelAlarm(policy, channel.id, channel.machine, lambda: str(ULID()), remembered.get(channel.id)),
+            )
+            for channel in config.channels
+        }
+        self._judge = Judge(
+            cases, self._store, self._topics, self._boot_id, self._client.publish, self._outbox.wake, time.monotonic
+        )
+        # Filled by capture and engine, emptied by the judge; bounded, so that a slow disk slows the engine down.
+        self._cases_to_hear: queue.Queue[Sequence[Embedding] | Sequence[Presence]] = queue.Queue(JUDGE_QUEUE)
+        self._crew = Crew()
+
+    def run(self, stop: threading.Event) -> int:
+        """Work until `stop` is set, every source has ended, or a worker has died; returns the exit code."""
+        for channel, scorer in self._scorers.items():
+            if scorer.uncalibrated:
+                log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
+        log.info("warmed_up", seconds=round(self._embedder.warm_up((1, self._embedder.max_batch)), 2))
+        self._listen_on_mqtt()
+        self._retire_forgotten_channels()
+        self._client.on_connection(self._connection_changed)
+        self._capture.start(time.monotonic())
+        self._client.start()
+        self._outbox.start()
+        self._crew.hire("capture", self._capture_step)
+        self._crew.hire("engine", self._engine_step)
+        self._crew.hire("judge", self._judge_step)
+        log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
+        try:
+            self._watch(stop)
+        finally:
+            self._shut_down()
+        if self._crew.failure is not None:
+            log.error("stopped", reason=self._crew.failure)
+            return 1
+        log.info("stopped", reason="asked to" if stop.is_set() else "every recording has been scored")
+        return 0
+
+    def _listener(self, channel: ChannelSection) -> Listener:
+        source = make_source(channel)
+        return Listener(source, Channel(channel.id, channel.hop, paced=source.paced))
+
+    def _scorer(self, channel: ChannelSection) -> Scorer:
+        return Scorer.from_bundle(
+            self._bundle,
+            channel.machine,
+            channel.machine_type,
+            bearable_rate(self._config.alarms, channel.hop),
+            references_of(self._store, self._embedder, self._bundle, channel.machine),
+        )
+
+    def _reference_revisions(self) -> dict[str, int]:
+        references = self._store.references
+        return {
+            channel.machine: max((change.revision for change in references.revisions(channel.machine)), default=0)
+            for channel in self._config.channels
+        }
+
+    def _retire_forgotten_channels(self) -> None:
+        """Alarms of channels that are no longer configured would stand forever: nobody listens there any more."""
+        configured = {channel.id for channel in self._config.channels}
+        policy = alarm_policy(self._config.alarms)
+        for channel, snapshot in self._store.snapshots().items():
+            if channel in configured:
+                continue
+            machine = next((state.machine for state in snapshot.states), channel)
+            alarm = ChannelAlarm(policy, channel, machine, lambda: str(ULID()), snapshot)
+            events = alarm.retire(time.time(), "the channel is no longer configured")
+            self._store.commit([alarm.snapshot()], event_messages(self._topics, events, self._boot_id))
+            self._store.forget_channel(channel)
+            log.warning("channel_retired", channel=channel, alarms_cleared=len(events))
+
+    def _listen_on_mqtt(self) -> None:
+        for channel in self._config.channels:
+            source = self._listeners[channel.id].source
+            if isinstance(source, MqttSource) and isinstance(channel.source, MqttSettings):
+                # Whatever the connection lets through: the source itself refuses and counts what is too large.
+                limit = self._broker.max_packet_bytes
+                self._client.subscribe(self._topics.audio(channel.id), _delivery(source), max_bytes=limit)
+
+    def _capture_step(self) -> None:
+        windows, changes = self._capture.round(time.monotonic(), time.time(), self._engine.has_room)
+        for window in windows:
+            self._engine.offer(window)
+        if changes:
+            self._hand_to_judge(changes)
+        if not windows or self._capture.ended:
+            self._crew.stop.wait(CAPTURE_ROUND_S)
+
+    def _engine_step(self) -> None:
+        if time.monotonic() >= self._references_due:
+            self._references_due = time.monotonic() + REFERENCES_EVERY_S
+            self._take_up_references()
+        embeddings = self._engine.step(IDLE_S)
+        if embeddings:
+            self._hand_to_judge(embeddings)
+
+    def _judge_step(self) -> None:
+        try:
+            batch = self._cases_to_hear.get(timeout=IDLE_S)
+        except queue.Empty:
+            return
+        try:
+            self._judge.hear([item for item in batch if isinstance(item, Embedding)])
+            self._judge.notice([item for item in batch if isinstance(item, Presence)], time.time())
+        finally:
+            self._cases_to_hear.task_done()
+
+    def _hand_to_judge(self, batch: Sequence[Embedding] | Sequence[Presence]) -> None:
+        while not self._crew.stop.is_set():
+            try:
+                self._cases_to_hear.put(batch, timeout=IDLE_S)
+            except queue.Full:
+                continue
+            return
+
+    def _watch(self, stop: threading.Event) -> None:
+        """The main thread's round: health, and whether there is anything left to do."""
+        next_health = time.monotonic()
+        while not (stop.wait(IDLE_S) or self._crew.stop.is_set()):
+            now = time.monotonic()
+            if not (self._client.alive and self._outbox.alive):
+                self._crew.failure = "the connection to the broker is no longer looked after: its thread has ended"
+                return
+            if now >= next_health:
+                next_health = now + HEALTH_EVERY_S
+                self._tell_health()
+            if self._all_done():
+                self._tell_health()
+                return
+
+    def _all_done(self) -> bool:
+        return (
+            self._capture.ended
+            and self._engine.idle
+            and self._cases_to_hear.unfinished_tasks == 0
+            and not (self._client.connected and self._store.outbox_size())
+        )
+
+    def _take_up_references(self) -> None:
+        """On the engine's thread, because references of another bundle are embedded anew here."""
+        revisions = self._reference_revisions()
+        for channel in self._config.channels:
+            if revisions[channel.machine] != self._revisions[channel.machine]:
+                references = references_of(self._store, self._embedder, self._bundle, channel.machine)
+                bank = self._scorers[channel.id].replace_references(references)
+                log.info(
+                    "references_taken_up", channel=channel.id, references=len(references), threshold=bank.threshold
+                )
+        self._revisions = revisions
+
+    def _connection_changed(self, connection: Connection | None) -> None:
+        """After every birth: what this daemon is, and how its channels are."""
+        if connection is None:
+            return
+        info = InfoPayload(
+            ts=moment(time.time()),
+            boot_id=self._boot_id,
+            version=__version__,
+            bundle=BundleInfo(name=self._bundle.name, sha256=self._bundle.sha256),
+            channels=tuple(
+                ChannelInfo(
+                    id=channel.id,
+                    machine=channel.machine,
+                    machine_type=channel.machine_type,
+                    source=channel.source.kind,
+                    hop_s=channel.hop,
+                )
+                for channel in self._config.channels
+            ),
+        )
+        self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
+        self._tell_health()
+
+    def _tell_health(self) -> None:
+        dropped, scored = self._engine.dropped, self._judge.windows_scored
+        for channel in self._config.channels:
+            health = channel_health(
+                self._listeners[channel.id],
+                channel.machine,
+                time.monotonic(),
+                time.time(),
+                dropped=dropped.get(channel.id, 0),
+                scored=scored.get(channel.id, 0),
+                uncalibrated=self._scorers[channel.id].uncalibrated,
+            )
+            self._client.publish(self._topics.health(channel.id), health.encode(), qos=1, retain=True)
+
+    def _shut_down(self) -> None:
+        deadline = time.monotonic() + STOP_WITHIN_S
+        left = self._crew.dismiss((deadline - time.monotonic()) / 2)
+        if left:
+            log.warning("workers_still_at_work", workers=left)
+        self._capture.stop()
+        self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))
+        self._client.stop(max(0.1, deadline - time.monotonic()))
+        self._store.close()
+
+
+def _delivery(source: MqttSource) -> Handler:
+    return lambda _topic, payload: source.deliver(payload, time.monotonic())

@@ -1,0 +1,102 @@
+"""References: recordings of normal sound from the place where a machine stands, from files into the store and back."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import structlog
+from numpy.typing import NDArray
+from ulid import ULID
+
+from asdstream.audio.quality import QualityMeter
+from asdstream.audio.recording import find_recordings, read_recording
+from asdstream.audio.resampler import resample_clip
+from asdstream.audio.source import AudioError
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
+from asdstream.audio.windower import windows_of
+from asdstream.bundle import Bundle
+from asdstream.engine.embedder import Embedder
+from asdstream.scoring.reference import LABEL_PREFIX, Reference
+from asdstream.store.references import NewReference, Vectors
+from asdstream.store.store import Store
+
+log = structlog.get_logger()
+
+MAX_RECORDING_S = 600.0
+"""A longer one would fill the store with what a few windows say as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A recording that has become a reference."""
+
+    file: str
+    label: str
+    windows: int
+    seconds: float
+
+
+def enrol_files(
+    store: Store,
+    embedder: Embedder,
+    bundle: Bundle,
+    machine: str,
+    paths: Sequence[Path],
+    actor: str,
+    at: float,
+) -> list[Enrolled]:
+    """Add the recordings at `paths` (files or folders) to the references of `machine`: all of them, or none.
+
+    Raises AudioError, naming the recording, for one that cannot be read, is silent, or is longer than ten minutes.
+    """
+    enrolled: list[Enrolled] = []
+    references: list[NewReference] = []
+    for path in find_recordings(paths):
+        samples = resample_clip(read_recording(path))
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds > MAX_RECORDING_S:
+            raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
+        _refuse_silence(path, samples)
+        label = str(ULID())
+        vectors = embed_reference(embedder, samples)
+        references.append(NewReference(label, path.name, flac_of(samples), vectors))
+        enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
+    store.references.add(machine, references, bundle=bundle.sha256, actor=actor, at=at)
+    return enrolled
+
+
+def references_of(store: Store, embedder: Embedder, bundle: Bundle, machine: str) -> list[Reference]:
+    """The references of `machine` as `bundle` embeds them; those that it has not embedded yet are, and are kept."""
+    known = store.references.vectors(machine, bundle.sha256)
+    references: list[Reference] = []
+    for entry in store.references.entries(machine):
+        vectors: Vectors | None = known.get(entry.label)
+        if vectors is None:
+            log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
+            samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
+            vectors = embed_reference(embedder, samples)
+            store.references.put_vectors(entry.label, bundle.sha256, vectors)
+        references.append(Reference(f"{LABEL_PREFIX}{entry.label}", vectors))
+    return references
+
+
+def _refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
+    meter = QualityMeter()
+    meter.add(samples[:, None], SAMPLE_RATE)
+    if meter.latest is None or meter.latest.silent:
+        raise AudioError(f"{path} is silent or shorter than a second; a reference is the machine's normal sound")
+
+
+def embed_reference(embedder: Embedder, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Embeddings (n, D) by branch of windows that share no sound, of 16 kHz mono `samples` (m,)."""
+    return embedder.embed_samples(windows_of(samples, WINDOW_SECONDS))
+
+
+def flac_of(samples: NDArray[np.float32]) -> bytes:
+    """16 kHz mono `samples` (n,) as FLAC of 24 bits, which no later embedding can tell from the original."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_24")
+    return buffer.getvalue()

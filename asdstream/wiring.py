@@ -1,0 +1,89 @@
+"""From sections of the configuration to the parts that they describe."""
+
+from asdstream.alarms.policy import AlarmPolicy
+from asdstream.audio.file import FileSource
+from asdstream.audio.microphone import MicrophoneSource
+from asdstream.audio.mqtt import MqttSource
+from asdstream.audio.simulator.fault import FaultSchedule
+from asdstream.audio.simulator.machine import MachineSpec
+from asdstream.audio.simulator.source import SimulatorSource
+from asdstream.audio.sound_format import PcmFormat
+from asdstream.audio.source import Source
+from asdstream.config import (
+    AlarmsSection,
+    ChannelSection,
+    FileSettings,
+    MicrophoneSettings,
+    MqttSection,
+    MqttSettings,
+    SimulatorSettings,
+)
+from asdstream.mqtt.broker import Broker, Tls
+from asdstream.scoring.false_alarms import FalseAlarmRate
+
+
+def broker_of(section: MqttSection) -> Broker:
+    """How to reach the configured broker. Raises ConfigError where the password file cannot be read."""
+    tls = None if section.tls is None else Tls(section.tls.ca_file, section.tls.cert_file, section.tls.key_file)
+    return Broker(
+        host=section.host,
+        port=section.port,
+        protocol=section.protocol,
+        username=section.username,
+        password=section.password(),
+        keepalive_s=section.keepalive_s,
+        tls=tls,
+    )
+
+
+def alarm_policy(alarms: AlarmsSection) -> AlarmPolicy:
+    """When the alarm of a channel is raised and cleared."""
+    return AlarmPolicy(
+        k=alarms.k,
+        n=alarms.n,
+        clear_windows=alarms.clear_windows,
+        clear_level=alarms.clear_level,
+        min_duration_s=alarms.min_duration_s,
+        update_interval_s=alarms.update_interval_s,
+    )
+
+
+def bearable_rate(alarms: AlarmsSection, hop_s: float) -> FalseAlarmRate:
+    """How often a channel of hop `hop_s` may raise an alarm although its machine is healthy."""
+    return FalseAlarmRate(alarms.false_alarms_per_day, hop_s, alarms.k, alarms.n)
+
+
+def make_source(channel: ChannelSection) -> Source:
+    """The source that `channel` names, not started yet. Raises AudioError where the settings do not fit together."""
+    settings = channel.source
+    match settings:
+        case MicrophoneSettings():
+            return MicrophoneSource(settings.device, settings.sample_rate, settings.channels)
+        case MqttSettings():
+            return _mqtt_source(settings, channel.id)
+        case FileSettings():
+            return FileSource(settings.path, settings.realtime, settings.loop)
+        case SimulatorSettings():
+            return _simulator_source(settings, channel.machine_type)
+
+
+def _mqtt_source(settings: MqttSettings, channel: str) -> MqttSource:
+    audio_format: str | PcmFormat = "wav"
+    if settings.encoding is not None and settings.sample_rate is not None and settings.channels is not None:
+        audio_format = PcmFormat(settings.encoding, settings.sample_rate, settings.channels)
+    return MqttSource(audio_format, settings.max_message_bytes, settings.silence_gap_s, channel=channel)
+
+
+def _simulator_source(settings: SimulatorSettings, machine_type: str) -> SimulatorSource:
+    spec = MachineSpec(
+        machine_type=settings.machine_type or machine_type,
+        identity=settings.identity,
+        speed_rpm=settings.speed_rpm,
+        load=settings.load,
+        microphone=settings.microphone,
+        snr_db=settings.snr_db,
+        background=settings.background,
+    )
+    fault = settings.fault
+    schedule = None if fault is None else FaultSchedule(fault.kind, fault.start_s, fault.ramp_s, fault.severity)
+    return SimulatorSource(spec, settings.seed, schedule, settings.realtime)
