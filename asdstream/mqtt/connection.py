@@ -250,7 +250,7 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         self._connected = False
-        self._taken_over = reason.value == _SESSION_TAKEN_OVER
+        self._taken_over = self._taken_over or reason.value == _SESSION_TAKEN_OVER
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
