@@ -30,7 +30,11 @@ def _check(kind: str, severity: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that is there all the time; `severity` 0 is none, 1 is shortly before the machine breaks."""
+    """A fault that is there all the time; `severity` 0 is none, 1 is shortly before the machine breaks.
+
+    The amplitude of what is heard goes with the square of the severity (halved: 12 dB less), so that a young fault
+    hides in the healthy sound as it does in life.
+    """
 
     kind: str
     severity: float = 1.0

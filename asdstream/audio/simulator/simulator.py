@@ -184,7 +184,7 @@ class Simulator:
         if present.size == 0:
             return None
         mixer, gain = _fault_mixer(self.spec, schedule.kind, self.sample_rate)
-        sound = gain * mixer.render(chunk, severity)
+        sound = gain * mixer.render(chunk, severity**2)
         # The FFT spreads rounding errors over the whole second; before the fault there shall be exactly nothing.
         sound[: present[0]] = 0.0
         return sound

@@ -90,10 +90,10 @@ def test_a_fault_of_severity_nothing_changes_nothing() -> None:
     assert simulator.render(2.0, Fault("cavitation", 0.0)).tobytes() == simulator.render(2.0).tobytes()
 
 
-def test_the_sound_of_a_fault_grows_with_its_severity() -> None:
+def test_the_amplitude_of_a_fault_grows_with_the_square_of_its_severity() -> None:
     simulator = Simulator(MachineSpec("pump"), 3)
     half, full = (simulator.render_parts(4.0, Fault("leak", severity)).fault for severity in (0.5, 1.0))
-    assert level_db(full) - level_db(half) == pytest.approx(6.02, abs=0.01)
+    assert level_db(full) - level_db(half) == pytest.approx(12.04, abs=0.01)
     growing = simulator.render_parts(10.0, FaultSchedule("leak", 0.0, 10.0)).fault
     levels = [level_db(growing[second * RATE : (second + 1) * RATE]) for second in range(1, 10, 2)]
     assert levels == sorted(levels)
