@@ -140,7 +140,7 @@ def _shown(value: object) -> str:
 def _unknown_key(key: str, known: list[str]) -> str:
     if "password" in key.lower() or "secret" in key.lower():
         return "unknown key; secrets do not belong here: put it in a file and name that with password_file"
-    close = difflib.get_close_matches(key, known, n=1)
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.7) or [name for name in known if key in name]
     return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known here: {', '.join(known)}"
 
 

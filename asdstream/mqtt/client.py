@@ -3,6 +3,7 @@
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,15 @@ from paho.mqtt.client import topic_matches_sub
 
 from asdstream.mqtt.backoff import delay_s
 from asdstream.mqtt.broker import Broker
-from asdstream.mqtt.connection import Acknowledged, Connection, End, Ended, Listeners
+from asdstream.mqtt.connection import (
+    ANSWER_TIMEOUT_S,
+    PROBE_TIMEOUT_S,
+    Acknowledged,
+    Connection,
+    End,
+    Ended,
+    Listeners,
+)
 from asdstream.mqtt.presence import Presence
 
 log = structlog.get_logger()
@@ -21,6 +30,9 @@ Handler = Callable[[str, bytes], None]
 
 _TAKEN_OVER_PAUSE_S = 10.0
 """Two clients of one name would otherwise throw each other out many times a second."""
+_SHORT_LIVED_S = 5.0
+_SUSPICIOUS = 3
+"""Not every broker says that it gave our place to another; so many short connections in a row look like it."""
 
 
 @dataclass(slots=True)
@@ -167,9 +179,10 @@ class MqttClient:
         return answered.wait(timeout_s) and answers[0]
 
     def _run(self) -> None:
-        attempt = 0
+        attempt = short_lived = 0
         fell_back = False
         while not self._stopping.is_set():
+            begun = time.monotonic()
             try:
                 ended = self._one_connection()
             except Exception:
@@ -179,13 +192,20 @@ class MqttClient:
             if ended.end is End.STOPPED or self._stopping.is_set():
                 return
             if ended.was_connected:
-                attempt, fell_back = 0, False
+                short_lived = short_lived + 1 if time.monotonic() - begun < _SHORT_LIVED_S else 0
+                # A broker that is being restarted should still find us back within a few seconds.
+                attempt, fell_back = min(short_lived, _SUSPICIOUS), False
             if ended.end is End.VERSION_REFUSED and len(self._versions) > 1:
                 self._versions.reverse()
                 if not fell_back:
                     fell_back = True
                     continue
-            self._say(ended.sentence)
+            sentence = ended.sentence
+            if ended.end is End.LOST and short_lived >= _SUSPICIOUS:
+                sentence += (
+                    f" soon after it stood, {_SUSPICIOUS} times or more: is a second client of our name running?"
+                )
+            self._say(sentence)
             self._first_outcome.set()
             pause = _TAKEN_OVER_PAUSE_S if ended.end is End.TAKEN_OVER else 0.0
             self._stopping.wait(pause + delay_s(attempt, random.random()))
@@ -193,12 +213,14 @@ class MqttClient:
 
     def _one_connection(self) -> Ended:
         will = self._presence.begin() if self._presence is not None else None
+        version = self._versions[0]
         connection = Connection(
             self._broker,
-            self._versions[0],
+            version,
             client_id=self._client_id,
             context=self._context,
             will=will,
+            answer_within_s=PROBE_TIMEOUT_S if version == "5" and len(self._versions) > 1 else ANSWER_TIMEOUT_S,
             listeners=Listeners(self._greet, self._deliver, self._subscription_refused),
         )
         self._connection = connection

@@ -28,7 +28,8 @@ log = structlog.get_logger()
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 5.0
-"""A broker that does not know the protocol version may just say nothing."""
+PROBE_TIMEOUT_S = 2.0
+"""A broker that does not know MQTT 5 may just say nothing; where 3.1.1 can be tried next, that is not waited for long."""
 LEAVE_TIMEOUT_S = 1.0
 QUEUED_MESSAGES = 1000
 """Messages waiting for a slow link; beyond that QoS 0 messages are dropped and counted, as QoS 0 allows."""
@@ -82,11 +83,13 @@ class Connection:
         client_id: str,
         context: ssl.SSLContext | None,
         will: OutboxMessage | None,
+        answer_within_s: float,
         listeners: Listeners,
     ) -> None:
         self.version = version
         self._broker = broker
         self._listeners = listeners
+        self._answer_within_s = answer_within_s
         self._lock = threading.Lock()
         self._unsettled: dict[int, Acknowledged | None] = {}
         self._settled_early: dict[int, bool] = {}
@@ -204,7 +207,7 @@ class Connection:
         return self._ended(End.LOST, f"the connection to the broker at {address} was lost")
 
     def _serve(self) -> None:
-        answer_by = time.monotonic() + ANSWER_TIMEOUT_S
+        answer_by = time.monotonic() + self._answer_within_s
         while self._paho.loop(timeout=0.5) == MQTTErrorCode.MQTT_ERR_SUCCESS:
             if self._refusal is not None:
                 return  # not every broker hangs up after a refusal

@@ -1,0 +1,153 @@
+import json
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.mqtt.alarm_messages import event_messages, state_message
+from asdstream.mqtt.backoff import LONGEST_S, delay_s
+from asdstream.mqtt.payloads import PAYLOADS, EventPayload, HealthPayload, ScorePayload, moment, utc_text
+from asdstream.mqtt.topics import TopicError, Topics
+from asdstream.scoring.scored_window import Nearest, ScoredWindow
+
+TOPICS = Topics("plant", "line-1")
+STATE = AlarmState(
+    alarm_id="pump.anomaly",
+    occurrence="01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    kind=AlarmKind.ANOMALY,
+    channel="pump",
+    machine="Pump-7",
+    active=True,
+    raised_at=1_767_225_600.1234,
+    updated_at=1_767_225_601.0,
+    cleared_at=None,
+    score=0.4,
+    peak_score=0.5,
+    threshold=0.3,
+    windows=5,
+    reason="5 of the latest 8 windows over the threshold",
+)
+SCORED = ScoredWindow(
+    channel="pump",
+    machine="Pump-7",
+    index=3,
+    started_at=0.0,
+    ended_at=10.0,
+    captured=5.0,
+    score=0.4,
+    calibrated=1.2,
+    threshold=0.3,
+    nearest=(Nearest("audiomae", "source/3", 0.4),),
+)
+
+
+def test_topics_are_those_of_the_contract() -> None:
+    assert TOPICS.status == "asd/v1/plant/line-1/status"
+    assert TOPICS.info == "asd/v1/plant/line-1/info"
+    assert TOPICS.alarm_event == "asd/v1/plant/line-1/event/alarm"
+    assert TOPICS.audio("pump") == "asd/v1/plant/line-1/channel/pump/audio"
+    assert TOPICS.score("pump") == "asd/v1/plant/line-1/channel/pump/score"
+    assert TOPICS.health("pump") == "asd/v1/plant/line-1/channel/pump/health"
+    assert TOPICS.alarm_state("pump.anomaly") == "asd/v1/plant/line-1/alarm/pump.anomaly/state"
+
+
+@pytest.mark.parametrize("name", ["#", "+", "a/b", "a#", "", "A", "a b", "a\x00", "$SYS", "x" * 65, "ü"])
+def test_no_wildcard_and_no_stray_level_gets_into_a_topic(name: str) -> None:
+    with pytest.raises(TopicError):
+        Topics(name, "node")
+    with pytest.raises(TopicError):
+        Topics("site", name)
+    with pytest.raises(TopicError):
+        TOPICS.score(name)
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    assert utc_text(1_767_225_600.1234) == "2026-01-01T00:00:00.123Z"
+
+
+def test_an_event_tells_the_transition_and_the_alarm() -> None:
+    event = AlarmEvent("01ARZ3NDEKTSV4RRFFQ69G5FAW", Transition.RAISED, STATE.raised_at, STATE)
+    told, state = event_messages(TOPICS, [event], "BOOT")
+    assert (told.topic, told.retain) == (TOPICS.alarm_event, False)
+    data = json.loads(told.payload)
+    alarm = data.pop("alarm")
+    assert data == {
+        "schema": "asd.event/1",
+        "event_id": "01ARZ3NDEKTSV4RRFFQ69G5FAW",
+        "transition": "raised",
+        "ts": "2026-01-01T00:00:00.123Z",
+        "boot_id": "BOOT",
+    }
+    assert alarm == json.loads(state.payload)
+    assert alarm["schema"] == "asd.alarm/1"
+    assert alarm["raised_at"] == "2026-01-01T00:00:00.123Z"
+    assert alarm["cleared_at"] is None
+    assert (state.topic, state.retain) == ("asd/v1/plant/line-1/alarm/pump.anomaly/state", True)
+
+
+def test_an_alarm_that_is_over_is_taken_off_the_broker() -> None:
+    over = AlarmState(**{name: getattr(STATE, name) for name in AlarmState.__dataclass_fields__} | {"active": False})
+    message = state_message(TOPICS, over)
+    assert (message.payload, message.retain) == (b"", True)
+
+
+def test_a_score_tells_its_window() -> None:
+    data = json.loads(ScorePayload.of(SCORED, 0.25).encode())
+    assert data == {
+        "schema": "asd.score/1",
+        "ts": "1970-01-01T00:00:10.000Z",
+        "channel": "pump",
+        "machine": "Pump-7",
+        "index": 3,
+        "started_at": "1970-01-01T00:00:00.000Z",
+        "ended_at": "1970-01-01T00:00:10.000Z",
+        "score": 0.4,
+        "calibrated": 1.2,
+        "threshold": 0.3,
+        "anomalous": True,
+        "nearest": [{"branch": "audiomae", "label": "source/3", "distance": 0.4}],
+        "latency_ms": 250.0,
+    }
+
+
+@pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_becomes_null(strange: float) -> None:
+    health = HealthPayload(
+        ts=moment(0.0),
+        channel="pump",
+        machine="Pump-7",
+        state="waiting",
+        problem=None,
+        last_frame_age_s=None,
+        level_dbfs=strange,
+        silent=True,
+        clipping=0.0,
+        gaps=0,
+        dropped=0,
+        rejected=0,
+        nan_samples=0,
+        windows_scored=0,
+    )
+    assert json.loads(health.encode(), parse_constant=pytest.fail)["level_dbfs"] is None
+
+
+def test_a_message_can_be_read_back() -> None:
+    event = AlarmEvent("E", Transition.CLEARED, 10.0, STATE)
+    payload = EventPayload.of(event, "BOOT")
+    read = EventPayload.model_validate_json(payload.encode())
+    assert read.ts.timestamp() == 10.0
+    assert read.encode() == payload.encode()
+    with pytest.raises(ValidationError):
+        EventPayload.model_validate_json(b'{"schema": "asd.event/2"}')
+
+
+def test_every_message_names_its_schema() -> None:
+    names = [payload.model_json_schema()["properties"]["schema"]["const"] for payload in PAYLOADS]
+    assert names == ["asd.status/1", "asd.info/1", "asd.score/1", "asd.health/1", "asd.alarm/1", "asd.event/1"]
+
+
+def test_the_back_off_doubles_up_to_its_limit() -> None:
+    assert [delay_s(attempt, 1.0) for attempt in range(4)] == [0.5, 1.0, 2.0, 4.0]
+    assert delay_s(0, 0.0) == 0.25
+    assert delay_s(10_000, 1.0) == LONGEST_S
