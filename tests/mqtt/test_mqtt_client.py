@@ -166,6 +166,17 @@ def test_a_payload_over_the_limit_never_reaches_the_handler(mosquitto: Mosquitto
         assert client.rejected == 2
 
 
+def test_many_messages_at_once_are_all_acknowledged_in_order(mosquitto: MosquittoBroker) -> None:
+    answers: list[int] = []
+    with running(new_client(mosquitto)) as client:
+        assert client.wait_connected(5)
+        for number in range(500):
+            assert client.publish(
+                "a", bytes(1000), qos=1, acknowledged=lambda taken, number=number: answers.append(number * taken)
+            )
+        until(lambda: answers == list(range(500)))
+
+
 def test_hostile_topics_and_payloads_end_nothing(mosquitto: MosquittoBroker) -> None:
     received: list[bytes] = []
     client = new_client(mosquitto)
