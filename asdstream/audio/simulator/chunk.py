@@ -36,7 +36,7 @@ class Motion:
 class Chunk:
     """Second number `index` of the recording `seed` (negative before its start), at `sample_rate`.
 
-    `calm` leaves out every slow variation; levels are calibrated on calm chunks.
+    `calm` leaves out every slow variation.
     """
 
     index: int
@@ -111,16 +111,18 @@ class Chunk:
             self._made["turns_at_samples"] = self.at_samples(self.turns())
         return self._made["turns_at_samples"]
 
-    def gain(self, speed_power: float, load_power: float) -> NDArray[np.float32] | np.float32:
-        """(speed / rated speed)^speed_power x (load / rated load)^load_power at the samples."""
-        if speed_power == 0.0 and load_power == 0.0:
-            return np.float32(1.0)
-        speed = self.speed() * self.motion.ratio
-        return self.at_samples(speed**speed_power * (self.load() / RATED_LOAD) ** load_power).astype(np.float32)
-
-    def swell(self, name: str, depth_db: float) -> NDArray[np.float32] | np.float32:
-        """A slow rise and fall of level with a standard deviation of `depth_db`, at the samples."""
-        if self.calm or depth_db == 0.0:
-            return np.float32(1.0)
-        decibels = wander(self.seed, f"swell {name}", depth_db).value(self.knots)
-        return self.at_samples(10.0 ** (decibels / 20.0)).astype(np.float32)
+    def level(
+        self, speed_power: float = 0.0, load_power: float = 0.0, swell_db: float = 0.0, name: str = ""
+    ) -> NDArray[np.float32] | np.float32:
+        """(speed / rated speed)^speed_power x (load / rated load)^load_power, times a slow rise and fall with a
+        standard deviation of `swell_db` that all of this `name` share; at the samples."""
+        level = np.ones(KNOTS_PER_SECOND + 1)
+        if speed_power:
+            level *= (self.speed() * self.motion.ratio) ** speed_power
+        if load_power:
+            level *= (self.load() / RATED_LOAD) ** load_power
+        if swell_db and not self.calm:
+            level *= 10.0 ** (wander(self.seed, f"swell {name}", swell_db).value(self.knots) / 20.0)
+        if level[0] == level[-1] and np.ptp(level) == 0.0:
+            return np.float32(level[0])
+        return self.at_samples(level).astype(np.float32)

@@ -52,7 +52,7 @@ class Travel:
         cycles = chunk.turns_at_samples()
         place = self.periods * read_table(self.stroke.position, cycles).astype(np.float64)
         sound = read_table(self.table, place) * read_table(self.stroke.speed, cycles)
-        sound *= chunk.gain(0.0, self.load_power)
+        sound *= chunk.level(load_power=self.load_power)
         return sound
 
 

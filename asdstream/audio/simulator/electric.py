@@ -29,7 +29,7 @@ class Hum:
         if not chunk.calm:
             advance = advance + wander(chunk.seed, self.name, self.depth).integral(chunk.knots)
         sound = read_table(self.table, chunk.at_samples(self.line_hz * advance))
-        sound *= chunk.gain(0.0, self.load_power)
+        sound *= chunk.level(load_power=self.load_power)
         return sound
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.audio.simulator.chunk import Chunk
+from asdstream.audio.simulator.random_stream import white_noise
 from asdstream.audio.simulator.resonance import unit_energy
 from asdstream.audio.simulator.shaft import TABLE, read_table
 from asdstream.audio.simulator.spectrum import hump, minimum_phase
@@ -26,9 +27,8 @@ class Noise:
     envelope_ratio: float = 1.0
 
     def __call__(self, chunk: Chunk) -> NDArray[np.float32]:
-        sound = chunk.rng(self.name).standard_normal(chunk.sample_rate, dtype=np.float32)
-        sound *= chunk.gain(self.speed_power, self.load_power)
-        sound *= chunk.swell(self.name, self.swell_db)
+        sound = white_noise(chunk.rng(self.name), chunk.sample_rate)
+        sound *= chunk.level(self.speed_power, self.load_power, self.swell_db, self.name)
         if self.envelope is not None:
             sound *= read_table(self.envelope, self.envelope_ratio * chunk.turns_at_samples())
         return sound

@@ -43,7 +43,8 @@ class MachineSpec:
 
     The same type and `identity` is the same physical machine: its resonances, teeth, bearings, place. `speed_rpm` of
     None is its rated speed (cycles per minute of a slider or valve); `load` is a part of full load. `snr_db` is the
-    level of the machine over the background, both as the microphone hears them. Raises AudioError naming the value
+    level of the machine over the background, both as the microphone hears them, in the long run: in a single
+    recording both come and go by a few dB. Raises AudioError naming the value
     that is wrong.
     """
 

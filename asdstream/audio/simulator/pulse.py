@@ -55,7 +55,7 @@ class PulseTrain:
         amplitudes *= np.sqrt(chunk.sample_rate / self.rated_hz)
         sound = place(positions + late, amplitudes, chunk.sample_rate)
         if self.speed_power or self.load_power:
-            gain = chunk.gain(self.speed_power, self.load_power)
+            gain = chunk.level(self.speed_power, self.load_power)
             sound[: chunk.sample_rate] *= gain
         return sound
 
@@ -84,5 +84,5 @@ class RandomPulses:
         amplitudes *= np.sqrt(chunk.sample_rate / self.rate_hz)
         sound = place(positions, amplitudes, chunk.sample_rate)
         if self.speed_power or self.load_power:
-            sound[: chunk.sample_rate] *= chunk.gain(self.speed_power, self.load_power)
+            sound[: chunk.sample_rate] *= chunk.level(self.speed_power, self.load_power)
         return sound

@@ -53,8 +53,7 @@ class Rotation:
 
     def __call__(self, chunk: Chunk) -> NDArray[np.float32]:
         sound = read_table(self.table, self.ratio * chunk.turns_at_samples())
-        sound *= chunk.gain(self.speed_power, self.load_power)
-        sound *= chunk.swell(self.name, self.swell_db)
+        sound *= chunk.level(self.speed_power, self.load_power, self.swell_db, self.name)
         return sound
 
 

@@ -13,11 +13,12 @@ from asdstream.audio.simulator.fault import Fault, FaultSchedule
 from asdstream.audio.simulator.machine import MachineSpec, design, faults_of, motion_of
 from asdstream.audio.simulator.microphone import MICROPHONES, microphone_response
 from asdstream.audio.simulator.mixer import Mixer
-from asdstream.audio.simulator.random_stream import generator
+from asdstream.audio.simulator.random_stream import generator, white_noise
 from asdstream.audio.simulator.room import room_response
 from asdstream.audio.source import AudioError
 
-_CALIBRATION_CHUNKS = 6
+_CALIBRATION_CHUNKS = 8
+_SLOW_CYCLE_HZ = 2.0
 _LOUDEST_PEAK = 0.35
 _LOUDEST_FAULT_PEAK = 0.8
 """Hard knocks are kept from driving the microphone deep into saturation, which would be heard as another fault."""
@@ -43,15 +44,20 @@ class _Scene:
     self_noise: np.float32
 
 
-def _calm_level(mixer: Mixer, spec: MachineSpec, sample_rate: int) -> tuple[float, float]:
-    """RMS and peak of what `mixer` renders while nothing varies, over six seconds."""
+def _level(mixer: Mixer, spec: MachineSpec, sample_rate: int, calm: bool) -> tuple[float, float]:
+    """RMS and peak of what `mixer` renders in a recording of its own.
+
+    Seconds far apart are taken, because the level of a tone depends on where among the modes of the room its wandering
+    frequency stands; of slow cycles seconds in a row, or a phase might be missed. Each second counts with its decay.
+    """
     motion = motion_of(spec, design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm))
-    sound = np.zeros(sample_rate * (_CALIBRATION_CHUNKS + 2))
-    for index in range(_CALIBRATION_CHUNKS + 1):
-        rendered = mixer.render(Chunk(index, -1, sample_rate, motion, calm=True))
-        sound[index * sample_rate : (index + 2) * sample_rate] += rendered
-    steady = sound[sample_rate : sample_rate * (_CALIBRATION_CHUNKS + 1)]
-    return max(float(np.sqrt(np.mean(steady**2))), 1e-12), max(float(np.abs(steady).max()), 1e-12)
+    apart = 61 if motion.hertz > _SLOW_CYCLE_HZ else 1
+    energy = peak = 0.0
+    for number in range(_CALIBRATION_CHUNKS):
+        sound = mixer.render(Chunk(number * apart, -1, sample_rate, motion, calm))
+        energy += float(np.sum(np.square(sound, dtype=np.float64)))
+        peak = max(peak, float(np.abs(sound).max()))
+    return max(float(np.sqrt(energy / (_CALIBRATION_CHUNKS * sample_rate))), 1e-12), max(peak, 1e-12)
 
 
 def _path(spec: MachineSpec, sample_rate: int) -> NDArray[np.float64]:
@@ -66,7 +72,7 @@ def _path(spec: MachineSpec, sample_rate: int) -> NDArray[np.float64]:
 def _scene(spec: MachineSpec, sample_rate: int) -> _Scene:
     designed = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm)
     machine = Mixer(designed.voices, _path(spec, sample_rate), sample_rate)
-    rms, peak = _calm_level(machine, spec, sample_rate)
+    rms, peak = _level(machine, spec, sample_rate, calm=False)
     loudness_db = float(generator("loudness", spec.machine_type, spec.identity).uniform(-38.0, -26.0))
     noise_ratio = 10.0 ** (-spec.snr_db / 20.0)
     # The level of the sum is drawn, not that of the machine: who sets up a microphone turns the gain by what he hears.
@@ -77,7 +83,7 @@ def _scene(spec: MachineSpec, sample_rate: int) -> _Scene:
     background = Mixer(around, microphone_response(spec.microphone, sample_rate), sample_rate)
     background_gain = 0.0
     if around:
-        background_gain = level * noise_ratio / _calm_level(background, spec, sample_rate)[0]
+        background_gain = level * noise_ratio / _level(background, spec, sample_rate, calm=True)[0]
     return _Scene(
         machine,
         np.float32(level / rms),
@@ -93,8 +99,8 @@ def _fault_mixer(spec: MachineSpec, kind: str, sample_rate: int) -> tuple[Mixer,
     sound = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm).faults[kind]
     mixer = Mixer(sound.voices, _path(spec, sample_rate), sample_rate)
     scene = _scene(spec, sample_rate)
-    healthy, _ = _calm_level(scene.machine, spec, sample_rate)
-    rms, peak = _calm_level(mixer, spec, sample_rate)
+    healthy, _ = _level(scene.machine, spec, sample_rate, calm=False)
+    rms, peak = _level(mixer, spec, sample_rate, calm=False)
     gain = float(scene.machine_gain) * healthy / rms * 10.0 ** (sound.level_db / 20.0)
     return mixer, np.float32(min(gain, _LOUDEST_FAULT_PEAK / peak))
 
@@ -171,7 +177,7 @@ class Simulator:
         machine = scene.machine_gain * scene.machine.render(chunk)
         background = scene.background.render(chunk)
         background *= scene.background_gain
-        hiss = chunk.rng("self noise").standard_normal(self.sample_rate, dtype=np.float32)
+        hiss = white_noise(chunk.rng("self noise"), self.sample_rate)
         background[: self.sample_rate] += scene.self_noise * hiss
         return machine, self._fault_second(chunk, schedule), background
 

@@ -29,5 +29,5 @@ def sound_bearings(plate: Nameplate, level_db: float, ratio: float = 1.0) -> lis
     modes = draw_modes(rng, 900.0, 6_500.0, 6, (0.02, 0.08))
     housing = ring(modes, plate.sample_rate)
     rustle = Noise("rustle", 1.5, 0.2, 0.5, ripple(float(rng.uniform(0.0, 0.3))), ratio)
-    ticks = RandomPulses("ticks", float(rng.uniform(0.5, 8.0)), 0.8)
+    ticks = RandomPulses("ticks", float(rng.uniform(3.0, 15.0)), 0.6)
     return [Voice(rustle, level_db, housing), Voice(ticks, level_db - float(rng.uniform(10.0, 18.0)), housing)]
