@@ -22,7 +22,7 @@ from asdstream.engine.loop import EngineLoop
 from asdstream.enrolment import references_of
 from asdstream.health import channel_health
 from asdstream.judge import Case, Judge
-from asdstream.mqtt.alarm_messages import event_messages
+from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.client import Handler, MqttClient
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
@@ -237,7 +237,7 @@ class Daemon:
         self._revisions = revisions
 
     def _connection_changed(self, connection: Connection | None) -> None:
-        """After every birth: what this daemon is, and how its channels are."""
+        """After every birth: what this daemon is, which alarms stand, and how its channels are."""
         if connection is None:
             return
         info = InfoPayload(
@@ -257,6 +257,11 @@ class Daemon:
             ),
         )
         self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
+        for state in self._store.alarms():
+            if state.active:
+                # A broker that was started anew has forgotten what it retained.
+                standing = state_message(self._topics, state)
+                self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
         self._tell_health()
 
     def _tell_health(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import MosquittoBroker
+from small_bundle import make_small_bundle
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -45,3 +46,11 @@ def mosquitto(mosquitto_with: Callable[..., MosquittoBroker]) -> MosquittoBroker
     broker = mosquitto_with()
     broker.start()
     return broker
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with an untrained encoder that knows one simulated fan; see `small_bundle.py`."""
+    path = tmp_path_factory.mktemp("bundles") / "small"
+    make_small_bundle(path)
+    return path

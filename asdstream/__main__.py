@@ -1,0 +1,5 @@
+"""python -m asdstream."""
+
+from asdstream.cli.app import main
+
+main()

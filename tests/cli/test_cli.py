@@ -1,0 +1,164 @@
+"""The command line, as a stranger meets it."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from processes import asdstream
+from small_bundle import fan_sound, strange_sound
+
+COMMANDS = ["demo", "run", "check", "score", "feed", "devices", "enroll", "bundle"]
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """A folder with one normal and one strange recording of 12 s."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    soundfile.write(folder / "a_normal.wav", fan_sound(12, seed=201), 16_000)
+    soundfile.write(folder / "b_strange.flac", strange_sound(12, seed=202), 16_000)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, small_bundle: Path, clips: Path) -> Path:
+    path = tmp_path / "asdstream.toml"
+    path.write_text(
+        f"""bundle = "{small_bundle}"
+[mqtt]
+port = 1
+[store]
+path = "state.db"
+[[channels]]
+id = "fan-1"
+machine = "fan-1"
+machine_type = "fan"
+source = {{ kind = "file", path = "{clips}" }}
+"""
+    )
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = asdstream(command, "--help")
+    assert shown.returncode == 0
+    assert len(shown.stdout.split()) > 15, "more than a bare list of options"
+
+
+def test_score_prints_a_row_for_each_recording_and_tells_normal_from_strange(clips: Path, small_bundle: Path) -> None:
+    arguments = ("score", clips, "--bundle", small_bundle, "--machine-type", "fan")
+    rows = json.loads(asdstream(*arguments, "--json").stdout)
+    assert [Path(row["file"]).name for row in rows] == ["a_normal.wav", "b_strange.flac"]
+    assert [row["anomalous"] for row in rows] == [False, True]
+    assert [len(row["windows"]) for row in rows] == [3, 3], "12 s at a hop of 1 s"
+    table = list(csv.DictReader(io.StringIO(asdstream(*arguments, "--format", "csv").stdout)))
+    assert float(table[1]["score"]) == pytest.approx(rows[1]["score"])
+    assert "ANOMALOUS" in asdstream(*arguments).stdout
+
+
+def test_score_names_a_recording_that_it_cannot_read_and_scores_the_others(clips: Path, small_bundle: Path) -> None:
+    (clips / "c_broken.wav").write_bytes((clips / "a_normal.wav").read_bytes()[:5000])
+    done = asdstream("score", clips, "--bundle", small_bundle, "--machine-type", "fan", "--json")
+    assert done.returncode == 1
+    assert "c_broken.wav" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(json.loads(done.stdout)) == 2
+
+
+def test_references_enrolled_from_files_change_what_the_machine_is_compared_with(config: Path, clips: Path) -> None:
+    before = json.loads(asdstream("score", clips, "-c", config, "--machine", "fan-1", "--json").stdout)
+    done = asdstream("enroll", "fan-1", clips / "b_strange.flac", "-c", config, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["references"] == 1
+    after = json.loads(asdstream("score", clips, "-c", config, "--machine", "fan-1", "--json").stdout)
+    assert after[1]["score"] < before[1]["score"] / 10
+    assert after[0]["score"] == pytest.approx(before[0]["score"]), "nothing else is forgotten"
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "complaint"),
+    [
+        ("silent.wav", np.zeros(160_000, np.float32), "is silent"),
+        ("nan.wav", np.full(160_000, np.nan, np.float32), "not a number"),
+        ("nothing.wav", np.zeros(0, np.float32), "no sound in it"),
+    ],
+)
+def test_a_reference_that_is_no_sound_is_refused_and_none_of_the_others_is_added(
+    name: str, samples: np.ndarray, complaint: str, config: Path, clips: Path
+) -> None:
+    soundfile.write(clips / name, samples, 16_000, subtype="FLOAT")
+    done = asdstream("enroll", "fan-1", clips, "-c", config)
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    again = asdstream("enroll", "fan-1", clips / "a_normal.wav", "-c", config, "--json")
+    assert json.loads(again.stdout)["references"] == 1
+
+
+def test_check_says_what_is_well_and_what_is_not(config: Path) -> None:
+    done = asdstream("check", "-c", config, "--json")
+    findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
+    assert findings["bundle"]["ok"]
+    assert "2 recordings" in findings["channel fan-1"]["says"]
+    assert not findings["broker"]["ok"], "nobody listens on port 1"
+    assert "127.0.0.1:1" in findings["broker"]["says"]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_bad_configuration_ends_with_78_and_the_line_of_each_mistake(command: str, config: Path) -> None:
+    config.write_text(config.read_text().replace("port = 1", 'prot = 1\nkeepalive_s = "soon"'))
+    done = asdstream(command, "-c", config)
+    assert done.returncode == 78
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 2
+    assert f"{config}:3: mqtt.prot: unknown key; did you mean port?" in lines[0]
+    assert f"{config}:4: mqtt.keepalive_s: should be a whole number" in lines[1]
+
+
+def test_a_configuration_that_is_not_there_ends_with_78(tmp_path: Path) -> None:
+    done = asdstream("run", "-c", tmp_path / "none.toml")
+    assert done.returncode == 78
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_bundle_with_a_flipped_byte_is_refused_by_name(
+    command: str, config: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(small_bundle, damaged)
+    weights = damaged / "weights" / "audiomae.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    config.write_text(config.read_text().replace(str(small_bundle), str(damaged)))
+    done = asdstream(command, "-c", config)
+    assert done.returncode == 1
+    assert "audiomae.safetensors" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_bundle_info_and_verify_show_what_is_inside(small_bundle: Path) -> None:
+    facts = json.loads(asdstream("bundle", "info", small_bundle, "--json").stdout)
+    assert facts["machine_types"]["fan"]["calibrated"]
+    verified = asdstream("bundle", "verify", small_bundle)
+    assert verified.returncode == 0
+    assert facts["sha256"] in verified.stdout
+
+
+def test_feed_refuses_a_channel_that_takes_no_messages(config: Path, clips: Path) -> None:
+    done = asdstream("feed", clips, "--channel", "fan-1", "-c", config)
+    assert done.returncode == 78
+    assert "mqtt" in done.stderr
+
+
+def test_the_version_is_printed() -> None:
+    assert asdstream("--version").stdout.startswith("asdstream ")

@@ -1,0 +1,125 @@
+"""The program as a user runs it: processes, their output, and a subscriber that is not ours."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mosquitto_broker import MosquittoBroker, find_program
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+
+
+def asdstream(*arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "asdstream", *map(str, arguments)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+class DaemonProcess:
+    """`asdstream run` in a process of its own; `log` is what it has said so far, one JSON object a line."""
+
+    def __init__(self, config: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "asdstream", "run", "-c", str(config)],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines if line.startswith("{")]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of that event."""
+        return [line for line in self.log if line["event"] == event]
+
+    def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
+        """The first log line of that event."""
+        wait_until(lambda: bool(self.said(event)) or self._process.poll() is not None, timeout_s)
+        if not self.said(event):
+            pytest.fail(f"the daemon never said {event}; it said: {''.join(self.lines)}")
+        return self.said(event)[0]
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Its exit code, once it ends by itself."""
+        code = self._process.wait(timeout_s)
+        self._reader.join(5)
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Send it a signal; the exit code, and how many seconds it took to end."""
+        begun = time.monotonic()
+        self._process.send_signal(number)
+        code = self.wait(15)
+        return code, time.monotonic() - begun
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(5)
+
+
+class Subscriber:
+    """mosquitto_sub on everything below a root but the sound: what a stranger sees of us."""
+
+    def __init__(self, broker: MosquittoBroker, root: str = "asd/v1/#") -> None:
+        self._process = subprocess.Popen(
+            [
+                *(find_program("mosquitto_sub"), "-h", broker.host, "-p", str(broker.port)),
+                *("-q", "1", "-t", root, "-T", "asd/v1/+/+/channel/+/audio", "-F", "%t\\t%r\\t%p"),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self.messages: list[tuple[str, bool, str]] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            topic, retained, payload = line.rstrip("\n").split("\t", 2)
+            self.messages.append((topic, retained == "1", payload))
+
+    def seen(self, ending: str) -> list[dict[str, Any]]:
+        """Payloads of topics with that ending, in the order in which they came; retained old ones left out."""
+        return [json.loads(p) for topic, old, p in list(self.messages) if topic.endswith(ending) and p and not old]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(5)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
