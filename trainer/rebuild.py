@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import torch
 from rich.console import Console
 
 from asdstream.audio.window import WINDOW_SECONDS
-from asdstream.bundle import Bundle, MachineType
+from asdstream.bundle import MachineType
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
 from asdstream.scoring.calibration import MIN_LOOKS, independent_looks
@@ -72,8 +73,11 @@ class Rebuild:
         self._folder.open(resume=resume)
         encoder, steps, loss = self._generative(sound, resume=resume)
         with self._timed("prototypes and calibration"):
-            draft = export_encoder(self._folder.path / "encoder", recipe, encoder)
-            machine_types, figures = self._machine_types(sound, draft)
+            with tempfile.TemporaryDirectory() as scratch:
+                embedder = RecordingEmbedder(
+                    export_encoder(Path(scratch) / "encoder", recipe, encoder), threads=torch.get_num_threads()
+                )
+            machine_types, figures = self._machine_types(sound, embedder)
         bundle = export_bundle(self._folder.bundle, recipe, encoder, machine_types)
         summary = RunSummary(
             bundle=str(bundle.path),
@@ -168,9 +172,8 @@ class Rebuild:
         draw_reconstruction(self._folder.picture("reconstruction"), drawn, config.times, config.bands, config.patch)
 
     def _machine_types(
-        self, sound: TrainingSound, draft: Bundle
+        self, sound: TrainingSound, embedder: RecordingEmbedder
     ) -> tuple[dict[str, MachineType], dict[str, dict[str, float | int]]]:
-        embedder = RecordingEmbedder(draft, threads=torch.get_num_threads())
         total = sum(len(m.source) + len(m.target) + len(m.held_out) for m in sound.machines)
         machine_types: dict[str, MachineType] = {}
         figures: dict[str, dict[str, float | int]] = {}

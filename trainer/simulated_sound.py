@@ -5,13 +5,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from asdstream import __version__
 from asdstream.audio.simulator.machine import MachineSpec, machine_types
 from asdstream.audio.simulator.simulator import Simulator
 from trainer.errors import RecipeError
+from trainer.fingerprint import package_identity
 from trainer.randomness import derived_seed, numpy_generator
 from trainer.recipe import SimulatedMachine, SimulatorSound, VarietySettings
 from trainer.sound import MachineSound, Recording, TrainingSound
+
+SIMULATOR = "asdstream.audio.simulator"
 
 
 def simulated_sound(settings: SimulatorSound, seed: int) -> TrainingSound:
@@ -67,7 +69,7 @@ def _recording(settings: VarietySettings | SimulatedMachine, place: tuple[str, s
     sound_seed = derived_seed(seed, *place, "sound") % 2**32
     return Recording(
         name="/".join(map(str, place)),
-        identity=f"simulator {__version__} {spec} {sound_seed} {settings.seconds:g}",
+        identity=f"{package_identity(SIMULATOR)} {spec} {sound_seed} {settings.seconds:g}",
         seconds=settings.seconds,
         read=partial(_render, spec, sound_seed, settings.seconds),
     )

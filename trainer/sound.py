@@ -12,7 +12,7 @@ class Recording:
     """One recording that is made or read when it is needed.
 
     `read` returns float32 (n,), 16 kHz mono, nominally in [-1, 1], the same at every call. `identity` is a text that
-    changes whenever the sound may have changed.
+    changes when the sound does, as far as that can be told without listening.
     """
 
     name: str
