@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asdstream import __version__
+from asdstream import __version__, log
 from asdstream.cli import bundle, check, demo, devices, enroll, feed, run, score
 from asdstream.errors import AsdstreamError
 
@@ -31,7 +31,8 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    # What a command has to say goes to standard output, so the log must keep away from it; `run` says more.
+    log.configure("error")
 
 
 app.command("demo")(demo.demo)

@@ -1,15 +1,16 @@
 """asdstream bundle: look into what the trainer handed over."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from asdstream import bundle as bundles
-from asdstream.bundle import Bundle
 from asdstream.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from asdstream.bundle import Bundle
 
 app = typer.Typer(help="Look into a bundle, or verify it.", no_args_is_help=True, rich_markup_mode=None)
 BundleArgument = Annotated[
@@ -17,7 +18,7 @@ BundleArgument = Annotated[
 ]
 
 
-def _describe(bundle: Bundle) -> dict[str, object]:
+def _describe(bundle: "Bundle") -> dict[str, object]:
     return {
         "name": bundle.name,
         "path": str(bundle.path),
@@ -52,6 +53,8 @@ def _describe(bundle: Bundle) -> dict[str, object]:
 @app.command("info")
 def info(reference: BundleArgument, as_json: JsonOption = False) -> None:
     """Show what a bundle holds: encoders, machine types, calibration, licence notes."""
+    from asdstream import bundle as bundles
+
     facts = _describe(bundles.load(bundles.resolve(reference)))
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
@@ -65,7 +68,11 @@ def info(reference: BundleArgument, as_json: JsonOption = False) -> None:
 @app.command("verify")
 def verify(reference: BundleArgument) -> None:
     """Check every hash and every shape; exit code 0 when the bundle is whole."""
-    bundle = bundles.load(bundles.resolve(reference))
-    for encoder in bundle.encoders:
-        bundle.build_encoder(encoder)
+    from asdstream import bundle as bundles
+    from asdstream.scoring.calibration import Calibration
+
+    bundle = bundles.verify(bundles.resolve(reference))
+    for known in bundle.machine_types.values():
+        if known.calibration is not None:
+            Calibration.from_dict(known.calibration)
     typer.echo(f"{bundle.path}: whole, {len(bundle.files)} files, sha256 {bundle.sha256}")

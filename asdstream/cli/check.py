@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-from asdstream import bundle as bundles
 from asdstream.audio.devices import find_device, list_devices
 from asdstream.audio.recording import find_recordings
 from asdstream.audio.source import AudioError
@@ -66,6 +65,8 @@ def _finding(subject: str, look: Callable[[], str]) -> Finding:
 
 
 def _bundle(settings: Config) -> str:
+    from asdstream import bundle as bundles
+
     bundle = bundles.verify(bundles.resolve(settings.bundle))
     unknown = sorted({c.machine_type for c in settings.channels} - set(bundle.machine_types))
     known = ", ".join(bundle.machine_types)

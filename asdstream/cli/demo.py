@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from asdstream import log
-from asdstream.demo.factory import run_factory
-
 
 def demo(
     seconds: Annotated[
@@ -25,7 +22,8 @@ def demo(
     After 25 seconds one machine develops a fault that grows; its alarm appears on the screen and on MQTT. The command
     line to watch what is published from another terminal is printed. Ctrl-C ends it.
     """
-    log.configure("error", "auto")
+    from asdstream.demo.factory import run_factory
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

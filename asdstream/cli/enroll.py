@@ -10,11 +10,8 @@ from typing import Annotated
 
 import typer
 
-from asdstream import bundle as bundles
 from asdstream.cli.options import ConfigOption, JsonOption, load_config
 from asdstream.config import ConfigError
-from asdstream.engine.embedder import Embedder
-from asdstream.enrolment import enrol_files
 from asdstream.store.store import Store
 
 
@@ -31,6 +28,10 @@ def enroll(
     All recordings are added or none. Ten recordings of ten seconds are what the method was made for. A running daemon
     that uses the same store takes them up within seconds.
     """
+    from asdstream import bundle as bundles
+    from asdstream.engine.embedder import Embedder
+    from asdstream.enrolment import enrol_files
+
     settings = load_config(config)
     names = sorted({channel.machine for channel in settings.channels})
     if machine not in names:

@@ -7,7 +7,6 @@ import typer
 
 from asdstream import log
 from asdstream.cli.options import ConfigOption, load_config
-from asdstream.daemon import Daemon
 
 
 def run(config: ConfigOption = None) -> None:
@@ -16,6 +15,8 @@ def run(config: ConfigOption = None) -> None:
     Runs until SIGTERM or SIGINT (Ctrl-C), or until every channel is a finite recording and all of it is scored.
     A broker that is away does not keep it from starting: alarms wait on disk until the broker is there.
     """
+    from asdstream.daemon import Daemon
+
     settings = load_config(config)
     log.configure(settings.log.level, settings.log.format)
     stop = threading.Event()

@@ -7,27 +7,26 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from asdstream import bundle as bundles
 from asdstream.audio.recording import find_recordings, read_recording
 from asdstream.audio.resampler import resample_clip
 from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.audio.windower import windows_of
-from asdstream.bundle import Bundle
 from asdstream.cli.options import ConfigOption, load_config
 from asdstream.config import AlarmsSection, ConfigError
-from asdstream.engine.embedder import Embedder
-from asdstream.enrolment import references_of
-from asdstream.scoring.scorer import Scorer
 from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate
+
+if TYPE_CHECKING:
+    from asdstream.engine.embedder import Embedder
+    from asdstream.scoring.scorer import Scorer
 
 
 class Format(StrEnum):
@@ -91,7 +90,11 @@ def score(
     raise typer.Exit(int(failed))
 
 
-def _from_bundle(reference: str, machine_type: str | None, hop: float) -> tuple[Embedder, Scorer]:
+def _from_bundle(reference: str, machine_type: str | None, hop: float) -> "tuple[Embedder, Scorer]":
+    from asdstream import bundle as bundles
+    from asdstream.engine.embedder import Embedder
+    from asdstream.scoring.scorer import Scorer
+
     loaded = bundles.load(bundles.resolve(reference))
     known = ", ".join(loaded.machine_types)
     if machine_type is None:
@@ -102,7 +105,12 @@ def _from_bundle(reference: str, machine_type: str | None, hop: float) -> tuple[
     return Embedder(loaded), Scorer.from_bundle(loaded, machine_type, machine_type, rate)
 
 
-def _from_config(config: Path | None, machine: str | None, hop: float) -> tuple[Embedder, Scorer]:
+def _from_config(config: Path | None, machine: str | None, hop: float) -> "tuple[Embedder, Scorer]":
+    from asdstream import bundle as bundles
+    from asdstream.engine.embedder import Embedder
+    from asdstream.enrolment import references_of
+    from asdstream.scoring.scorer import Scorer
+
     settings = load_config(config)
     names = ", ".join(sorted({channel.machine for channel in settings.channels}))
     if machine is None:
@@ -110,7 +118,7 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> tuple[
     channel = next((channel for channel in settings.channels if channel.machine == machine), None)
     if channel is None:
         raise ConfigError(f"--machine {machine}: the configuration has no such machine; it has {names}")
-    loaded: Bundle = bundles.load(bundles.resolve(settings.bundle))
+    loaded = bundles.load(bundles.resolve(settings.bundle))
     embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
     with closing(Store(settings.store.path)) as store:
         references = references_of(store, embedder, loaded, machine)
@@ -118,7 +126,7 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> tuple[
     return embedder, Scorer.from_bundle(loaded, machine, channel.machine_type, rate, references)
 
 
-def _score_recording(path: Path, embedder: Embedder, scorer: Scorer, hop: float) -> RecordingScore:
+def _score_recording(path: Path, embedder: "Embedder", scorer: "Scorer", hop: float) -> RecordingScore:
     samples = resample_clip(read_recording(path))
     values = scorer.score_vectors(embedder.embed_samples(windows_of(samples, hop)))
     mean = float(np.mean(values))

@@ -1,0 +1,108 @@
+"""From an embedding to what is kept and told."""
+
+import json
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.alarms.policy import AlarmPolicy
+from asdstream.audio.capture import Presence
+from asdstream.audio.window import WINDOW_SAMPLES, Window
+from asdstream.bundle import BranchPrototypes
+from asdstream.engine.embedding import Embedding
+from asdstream.judge import Case, Judge
+from asdstream.mqtt.topics import Topics
+from asdstream.scoring.calibration import Calibration
+from asdstream.scoring.false_alarms import FalseAlarmRate
+from asdstream.scoring.scorer import Scorer
+from asdstream.store.store import Store
+
+NORMAL = np.array([1.0, 0.0, 0.0], np.float32)
+STRANGE = np.array([0.0, 1.0, 0.0], np.float32)
+
+
+class Factory:
+    """A judge with one channel, and what it has published."""
+
+    def __init__(self, path: Path, *, known: bool = True) -> None:
+        self.store = Store(path / "state.db")
+        self.published: list[tuple[str, dict[str, object]]] = []
+        self.wakes = 0
+        rng = np.random.default_rng(0)
+        calibration = Calibration.fit(np.abs(rng.normal(0.01, 0.002, 100)))
+        prototypes = {"audiomae": BranchPrototypes(NORMAL[None], np.zeros((0, 3), np.float32))} if known else None
+        scorer = Scorer("fan", prototypes, calibration, FalseAlarmRate(0.1, 1.0, 2, 3))
+        identities = count()
+        alarm = ChannelAlarm(AlarmPolicy(k=2, n=3), "fan-1", "fan", lambda: f"{next(identities):026d}")
+        self.judge = Judge(
+            {"fan-1": Case(scorer, alarm)},
+            self.store,
+            Topics("plant", "line"),
+            "boot",
+            lambda topic, payload: self.published.append((topic, json.loads(payload))),
+            self._wake,
+            clock=lambda: 12.5,
+        )
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def hear(self, *vectors: np.ndarray) -> None:
+        samples = np.zeros(WINDOW_SAMPLES, np.float32)
+        self.judge.hear(
+            [
+                Embedding(Window("fan-1", i, samples, 100.0 + i, 110.0 + i, captured=12.0), {"audiomae": vector})
+                for i, vector in enumerate(vectors)
+            ]
+        )
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Factory:
+    return Factory(tmp_path)
+
+
+def test_every_window_is_scored_and_published_with_its_latency(factory: Factory) -> None:
+    factory.hear(NORMAL, STRANGE)
+    assert [topic for topic, _ in factory.published] == ["asd/v1/plant/line/channel/fan-1/score"] * 2
+    first, second = (payload for _, payload in factory.published)
+    assert first["score"] == pytest.approx(0.0, abs=1e-6)
+    assert second["score"] == pytest.approx(1.0)
+    assert second["anomalous"] is True
+    assert first["latency_ms"] == 500.0
+    assert factory.judge.windows_scored == {"fan-1": 2}
+    assert factory.store.outbox_pending(10) == []
+
+
+def test_an_alarm_is_in_the_store_with_its_event_and_its_retained_state(factory: Factory) -> None:
+    factory.hear(STRANGE, STRANGE)
+    event, state = (row.message for row in factory.store.outbox_pending(10))
+    assert event.topic == "asd/v1/plant/line/event/alarm"
+    assert not event.retain
+    assert json.loads(event.payload)["transition"] == "raised"
+    assert state.topic == "asd/v1/plant/line/alarm/fan-1.anomaly/state"
+    assert state.retain
+    assert [alarm.active for alarm in factory.store.alarms()] == [True]
+    assert factory.wakes == 1
+
+
+def test_a_lost_source_raises_and_its_return_clears_with_an_empty_retained_state(factory: Factory) -> None:
+    factory.judge.notice([Presence("fan-1", lost=True, reason="no sound for 10 s")], utc=50.0)
+    factory.judge.notice([Presence("fan-1", lost=False, reason="")], utc=60.0)
+    transitions = [
+        json.loads(row.message.payload)["transition"]
+        for row in factory.store.outbox_pending(10)
+        if row.message.topic.endswith("event/alarm")
+    ]
+    assert transitions == ["raised", "cleared"]
+    assert factory.store.outbox_pending(10)[-1].message.payload == b""
+
+
+def test_a_machine_with_nothing_to_compare_with_is_not_scored_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    factory = Factory(tmp_path, known=False)
+    factory.hear(NORMAL, STRANGE)
+    assert factory.published == []
+    assert factory.judge.windows_scored == {}
