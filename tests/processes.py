@@ -18,9 +18,14 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "N
 
 
 def asdstream(*arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command of asdstream to its end."""
+    return program("asdstream", *arguments, timeout_s=timeout_s)
+
+
+def program(package: str, *arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run the command line of `package` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "asdstream", *map(str, arguments)],
+        [sys.executable, "-m", package, *map(str, arguments)],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,

@@ -25,10 +25,10 @@ class FakeStream:
     def start(self) -> None:
         self.active = True
 
-    def abort(self, ignore_errors: bool) -> None:  # noqa: ARG002 - sounddevice's signature
+    def abort(self, ignore_errors: bool) -> None:
         self.active = False
 
-    def close(self, ignore_errors: bool) -> None:  # noqa: ARG002 - sounddevice's signature
+    def close(self, ignore_errors: bool) -> None:
         self.card.streams.remove(self)
 
     def record(self, frames: int, overflow: bool = False) -> None:

@@ -1,0 +1,79 @@
+"""From the configuration to the parts that it describes."""
+
+from pathlib import Path
+
+import pytest
+import soundfile
+from small_bundle import fan_sound
+
+from asdstream import config as configuration
+from asdstream.audio.file import FileSource
+from asdstream.audio.microphone import MicrophoneSource
+from asdstream.audio.mqtt import MqttSource
+from asdstream.audio.simulator.source import SimulatorSource
+from asdstream.config import Config
+from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source
+
+
+def config_with(source: str, folder: Path, more: str = "") -> Config:
+    text = f"""{more}
+[[channels]]
+id = "fan-1"
+machine = "fan-1"
+machine_type = "fan"
+source = {source}
+"""
+    return configuration.parse(text, folder / "asdstream.toml")
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ('{ kind = "microphone", device = "USB" }', MicrophoneSource),
+        ('{ kind = "mqtt" }', MqttSource),
+        ('{ kind = "mqtt", format = "pcm", encoding = "s16le", sample_rate = 48000, channels = 2 }', MqttSource),
+        ('{ kind = "file", path = "a.wav" }', FileSource),
+        ('{ kind = "simulator", fault = { kind = "imbalance", ramp_s = 5.0 } }', SimulatorSource),
+    ],
+)
+def test_each_kind_of_source_is_made(source: str, kind: type, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", fan_sound(1, seed=1), 16_000)
+    assert isinstance(make_source(config_with(source, tmp_path).channels[0]), kind)
+
+
+def test_a_raw_message_is_read_in_the_configured_format(tmp_path: Path) -> None:
+    source = make_source(
+        config_with(
+            '{ kind = "mqtt", format = "pcm", encoding = "s16le", sample_rate = 48000, channels = 2 }', tmp_path
+        ).channels[0]
+    )
+    assert isinstance(source, MqttSource)
+    source.start(0.0)
+    source.deliver(b"\x00\x40\x00\xc0" * 480, 1.0)
+    (block,) = source.poll(1.0)
+    assert (block.sample_rate, block.samples.shape) == (48_000, (480, 2))
+    assert block.samples[0].tolist() == [0.5, -0.5]
+
+
+def test_the_numbers_of_the_alarm_and_of_the_broker_arrive(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("open sesame\n")
+    more = """
+[alarms]
+k = 2
+n = 7
+clear_windows = 3
+false_alarms_per_day = 2.0
+[mqtt]
+host = "broker.plant"
+port = 8883
+username = "asd"
+password_file = "password"
+"""
+    config = config_with('{ kind = "mqtt" }', tmp_path, more)
+    policy = alarm_policy(config.alarms)
+    assert (policy.k, policy.n, policy.clear_windows) == (2, 7, 3)
+    rate = bearable_rate(config.alarms, hop_s=0.5)
+    assert (rate.per_day, rate.hop_s, rate.k, rate.n) == (2.0, 0.5, 2, 7)
+    broker = broker_of(config.mqtt)
+    assert (broker.host, broker.port, broker.username, broker.password) == ("broker.plant", 8883, "asd", "open sesame")
+    assert "sesame" not in repr(broker)
