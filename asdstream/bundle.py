@@ -28,6 +28,7 @@ from torch import Tensor, nn
 import asdstream
 from asdstream import atomic
 from asdstream.errors import AsdstreamError
+from asdstream.models.checkpoint import shapes_only
 
 SCHEMA = "asd.bundle/1"
 MANIFEST = "bundle.json"
@@ -147,7 +148,7 @@ class Bundle:
         entry = self.encoders[name]
         weights = _read_tensors(self.path, entry.weights, self.files[entry.weights])
         # Laid out without memory first: initial values that the weights replace would cost seconds at the base size.
-        with torch.device("meta"):
+        with shapes_only():
             encoder = _layout(self.path, name, entry.kind, entry.config)()
         encoder.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=True, assign=True)
         return encoder.eval().requires_grad_(requires_grad=False)
@@ -480,7 +481,7 @@ def _layout(path: Path, name: str, kind: str, config: Mapping[str, JsonValue]) -
 def _expected_shapes(path: Path, name: str, kind: str, config: Mapping[str, JsonValue]) -> dict[str, tuple[int, ...]]:
     make = _layout(path, name, kind, config)
     try:
-        with torch.device("meta"):
+        with shapes_only():
             network = make()
     except (TypeError, ValueError, RuntimeError) as error:
         _refuse(path, f"{MANIFEST}: the configuration of encoder {name!r} is not usable ({error})", error)

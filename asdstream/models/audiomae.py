@@ -1,6 +1,6 @@
 """The AudioMAE encoder: a vision transformer over mel-spectrogram patches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint
+from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint, shapes_only
 from asdstream.models.encoder import PreNormBlock, initialise_linear_layers
 from asdstream.models.fbank import MEL_BANDS, audiomae_front_end
 from asdstream.models.patches import PatchProjection, patchify
@@ -176,22 +176,51 @@ def encoder_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in known.items() if not name.startswith("fc_norm.")}
 
 
+def is_audiomae(names: Iterable[str]) -> bool:
+    """Whether these names of a state dict are those of an AudioMAE encoder, complete or not."""
+    return any(name.startswith("blocks.") and ".attn.qkv." in name for name in names)
+
+
+def block_count(state: Mapping[str, Tensor], prefix: str) -> int:
+    """How many blocks there are under `prefix`; they are counted, because a number in a name may be anything."""
+    return len({name.split(".")[1] for name in state if name.startswith(prefix)})
+
+
 def config_of(state: Mapping[str, Tensor], heads: int | None = None) -> AudioMAEConfig:
-    """The sizes that an encoder's state dict implies. Heads cannot be seen in it: 64 wide each unless told."""
+    """The sizes that an encoder's state dict implies. Heads cannot be seen in it: 64 wide each unless told.
+
+    Where a tensor that tells a size is itself missing, the published size is taken, so that all that does not fit is
+    found when the weights are loaded.
+    """
+    if not is_audiomae(state):
+        raise CheckpointError(
+            "this is not an AudioMAE checkpoint: it has no 'blocks.0.attn.qkv.weight'; right would be the reference's "
+            "or timm's file"
+        )
     try:
         dim = state["cls_token"].shape[-1]
         hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
         patch = state["patch_embed.proj.weight"].shape[-1]
         tokens = state["pos_embed"].shape[1] - 1
-    except KeyError as error:
-        raise CheckpointError(
-            f"this is not an AudioMAE checkpoint: {error} is missing; right would be the reference's or timm's file"
-        ) from None
-    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    except (KeyError, IndexError):
+        return AudioMAEConfig.base()
     if heads is None and dim % 64:
         raise CheckpointError(f"an AudioMAE {dim} wide has no usual number of heads; state it")
     frames = tokens * patch * patch // MEL_BANDS
-    return AudioMAEConfig(dim, depth, heads or dim // 64, mlp_ratio=hidden / dim, frames=frames, patch=patch)
+    depth = block_count(state, "blocks.")
+    try:
+        return AudioMAEConfig(dim, depth, heads or dim // 64, mlp_ratio=hidden / dim, frames=frames, patch=patch)
+    except (ValueError, ZeroDivisionError):
+        return AudioMAEConfig.base()
+
+
+def from_reference(state: Mapping[str, Tensor], source: Path | str, heads: int | None = None) -> AudioMAE:
+    """Build the encoder from what `load_checkpoint` reads; `source` names it in an error."""
+    state = encoder_state(state)
+    with shapes_only():
+        model = AudioMAE(config_of(state, heads))
+    load_weights(model, state, source)
+    return model.eval()
 
 
 def load_checkpoint(path: Path | str, heads: int | None = None) -> AudioMAE:
@@ -204,8 +233,4 @@ def load_checkpoint(path: Path | str, heads: int | None = None) -> AudioMAE:
     Raises:
         CheckpointError: the file cannot be read, or keys are missing, unexpected or misshapen.
     """
-    state = encoder_state(read_checkpoint(Path(path)))
-    with torch.device("meta"):
-        model = AudioMAE(config_of(state, heads))
-    load_weights(model, state, Path(path))
-    return model.eval()
+    return from_reference(read_checkpoint(Path(path)), path, heads)

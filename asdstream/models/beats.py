@@ -1,6 +1,6 @@
 """The BEATs encoder: a post-norm transformer over spectrogram patches with gated relative position bias."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self, cast
@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asdstream.models.attention import attend, merge_heads, split_heads
-from asdstream.models.checkpoint import CheckpointError, load_weights, read_file, state_dict_of
+from asdstream.models.checkpoint import CheckpointError, load_weights, read_file, shapes_only, state_dict_of
 from asdstream.models.fbank import beats_front_end
 from asdstream.models.patches import PatchProjection
+from asdstream.models.positional_convolution import PositionalConvolution
 from asdstream.models.relative_position import relative_bias
 
 LICENCE_NOTE = "BEATs' code and published weights are licensed MIT."
@@ -108,32 +109,6 @@ class BEATsConfig:
         return cls.from_dict({name: value for name, value in cfg.items() if name in known})
 
 
-class _PositionalConvolution(nn.Module):
-    """Grouped convolution along time whose kernel is g v / |v|, one g a tap (Baevski et al. 2020, section 2)."""
-
-    def __init__(self, dim: int, width: int, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-        self.bias = nn.Parameter(torch.zeros(dim))
-        self.weight_g = nn.Parameter(torch.empty(1, 1, width))
-        self.weight_v = nn.Parameter(torch.empty(dim, dim // groups, width))
-        nn.init.normal_(self.weight_v, std=(4.0 / (width * dim)) ** 0.5)
-        with torch.no_grad():
-            self.weight_g.copy_(self._lengths())
-
-    def _lengths(self) -> Tensor:
-        lengths: Tensor = torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True)
-        return lengths
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) to (B, T, D), after an exact GELU."""
-        width = self.weight_v.shape[-1]
-        kernel = self.weight_v * (self.weight_g / self._lengths())
-        mixed = F.conv1d(x.transpose(1, 2), kernel, self.bias, padding=width // 2, groups=self.groups)
-        # An even kernel padded by half its width on both sides gives one step too many.
-        return F.gelu(mixed[..., : x.shape[1]]).transpose(1, 2)
-
-
 class _GatedAttention(nn.Module):
     """Self-attention whose relative bias each query opens or closes (Chi et al. 2022, eq. 4-7)."""
 
@@ -171,12 +146,37 @@ class _GatedAttention(nn.Module):
         query, key, value = (
             split_heads(projection(x), self.heads) for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
-        scores = self.gate(query) * bias
-        if padded is not None:
-            scores = scores.masked_fill(padded[:, None, None], float("-inf"))
+        gate = self.gate(query)
+        inferring = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        if inferring and len(x) > 1 and x.device.type == "cpu":
+            mixed = self._clip_by_clip(query, key, value, gate, bias, padded)
+        else:
+            dropout = self.dropout if self.training else 0.0
+            mixed = attend(query, key, value, _closed(gate * bias, padded), dropout=dropout)
+        out: Tensor = self.out_proj(merge_heads(mixed))
+        return out
+
+    def _clip_by_clip(
+        self, query: Tensor, key: Tensor, value: Tensor, gate: Tensor, bias: Tensor, padded: Tensor | None
+    ) -> Tensor:
+        """The same for inference on a CPU, (B, heads, T, d).
+
+        Every clip has gated biases of its own. One clip's fit into the processor's cache, a batch's do not; so they
+        are written over and over into the memory of one.
+        """
+        room = torch.empty(1, *bias.shape, dtype=query.dtype)
         dropout = self.dropout if self.training else 0.0
-        mixed: Tensor = self.out_proj(merge_heads(attend(query, key, value, scores, dropout=dropout)))
-        return mixed
+        rows = []
+        for clip in range(len(query)):
+            one = slice(clip, clip + 1)
+            scores = _closed(torch.mul(gate[one], bias, out=room), None if padded is None else padded[one])
+            rows.append(attend(query[one], key[one], value[one], scores, dropout=dropout))
+        return torch.cat(rows)
+
+
+def _closed(scores: Tensor, padded: Tensor | None) -> Tensor:
+    """Scores (B, heads, T, T) with no way to the keys that are `padded` (B, T)."""
+    return scores if padded is None else scores.masked_fill(padded[:, None, None], float("-inf"))
 
 
 class _Layer(nn.Module):
@@ -205,9 +205,9 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, bias: Tensor, padded: Tensor | None = None) -> Tensor:
         """(B, T, D) to (B, T, D)."""
         mixed = self.dropout(self.self_attn(x, bias, padded))
-        x = self.self_attn_layer_norm(x * self.residual_scale + mixed)
-        hidden = self.activation_dropout(F.gelu(self.fc1(x)))
-        out: Tensor = self.final_layer_norm(x * self.residual_scale + self.dropout(self.fc2(hidden)))
+        x = self.self_attn_layer_norm(torch.add(mixed, x, alpha=self.residual_scale))
+        hidden = self.dropout(self.fc2(self.activation_dropout(F.gelu(self.fc1(x)))))
+        out: Tensor = self.final_layer_norm(torch.add(hidden, x, alpha=self.residual_scale))
         return out
 
 
@@ -219,7 +219,7 @@ class _Encoder(nn.Module):
         dim = config.encoder_embed_dim
         self.max_distance = config.max_distance
         self.layer_drop = config.encoder_layerdrop
-        self.pos_conv = nn.Sequential(_PositionalConvolution(dim, config.conv_pos, config.conv_pos_groups))
+        self.pos_conv = nn.Sequential(PositionalConvolution(dim, config.conv_pos, config.conv_pos_groups))
         table = nn.Embedding(config.num_buckets, config.encoder_attention_heads)
         self.layers = nn.ModuleList(_Layer(config, table) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(dim)
@@ -340,6 +340,28 @@ class BEATs(nn.Module):
         return torch.sigmoid(mean)
 
 
+def is_beats(names: Iterable[str]) -> bool:
+    """Whether these names of a state dict are those of a BEATs encoder, complete or not."""
+    return any(name.startswith("encoder.layers.") and ".self_attn." in name for name in names)
+
+
+def from_reference(content: object, source: Path | str) -> BEATs:
+    """Build the network from what `load_checkpoint` reads, `cfg` and `model`; `source` names it in an error."""
+    cfg = content.get("cfg") if isinstance(content, Mapping) else None
+    if not isinstance(cfg, Mapping):
+        raise CheckpointError(
+            f"checkpoint {source} is not a BEATs checkpoint: it has no 'cfg'; right would be a published .pt file"
+        )
+    try:
+        config = BEATsConfig.from_reference(cfg)
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {source} cannot be used: {error}") from None
+    with shapes_only():
+        model = BEATs(config)
+    load_weights(model, state_dict_of(content, Path(source)), source)
+    return model.eval()
+
+
 def load_checkpoint(path: Path | str) -> BEATs:
     """Build the encoder, and the predictor of a fine-tuned file, in float32 and evaluation mode.
 
@@ -349,18 +371,4 @@ def load_checkpoint(path: Path | str) -> BEATs:
     Raises:
         CheckpointError: the file cannot be read, or keys are missing, unexpected or misshapen.
     """
-    content = read_file(Path(path))
-    cfg = content.get("cfg") if isinstance(content, Mapping) else None
-    if not isinstance(cfg, Mapping):
-        raise CheckpointError(
-            f"checkpoint {path} is not a BEATs checkpoint: it has no 'cfg'; right would be a published .pt file"
-        )
-    try:
-        config = BEATsConfig.from_reference(cfg)
-    except ValueError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be used: {error}") from None
-    state = state_dict_of(content, Path(path))
-    with torch.device("meta"):
-        model = BEATs(config)
-    load_weights(model, state, Path(path))
-    return model.eval()
+    return from_reference(read_file(Path(path)), path)

@@ -3,12 +3,14 @@
 import argparse
 import hashlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from asdstream.errors import AsdstreamError
 
@@ -72,6 +74,32 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_DRAWING: tuple[Any, ...] = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors as they are where a network would draw its initial weights."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWING:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Networks built within have shapes and no numbers: they wait on the meta device for `load_weights`.
+
+    Initial weights are not even pretended to be drawn. On the meta device that would be the first use of PyTorch's
+    compiler, whose import takes two seconds and 90 MB.
+    """
+    with torch.device("meta"), _NothingDrawn():
+        yield
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:

@@ -34,7 +34,7 @@ def frame_count(samples: int) -> int:
 def _frame_window(shape: WindowShape, device: torch.device) -> Tensor:
     """The symmetric Hann window, or Povey's 0.85th power of it, (400,). Its first value is zero."""
     # A table made under inference mode could never take part in a training step.
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(False):
         hann = torch.hann_window(FRAME_LENGTH, periodic=False, dtype=torch.float64, device="cpu")
         return (hann if shape == "hanning" else hann**0.85).to(device, torch.float32)
 
@@ -46,7 +46,7 @@ def _mel_weights(device: torch.device) -> Tensor:
     def mel(hertz: Tensor) -> Tensor:
         return 1127.0 * torch.log1p(hertz / 700.0)
 
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(False):
         lowest, highest = mel(torch.tensor([LOWEST_HZ, SAMPLE_RATE / 2], dtype=torch.float64, device="cpu")).tolist()
         step = (highest - lowest) / (MEL_BANDS + 1)
         bins = torch.arange(FFT_LENGTH // 2 + 1, dtype=torch.float64, device="cpu") * (SAMPLE_RATE / FFT_LENGTH)

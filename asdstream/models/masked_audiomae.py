@@ -1,5 +1,6 @@
 """AudioMAE as it is trained: mask most of a spectrogram, encode the rest, draw the whole again."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -7,8 +8,15 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from asdstream.models.audiomae import LAYER_NORM_EPS, AudioMAE, AudioMAEConfig, config_of, encoder_state
-from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint
+from asdstream.models.audiomae import (
+    LAYER_NORM_EPS,
+    AudioMAE,
+    AudioMAEConfig,
+    block_count,
+    config_of,
+    encoder_state,
+)
+from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint, shapes_only
 from asdstream.models.encoder import initialise_linear_layers
 from asdstream.models.masking import Mask
 from asdstream.models.positions import sine_cosine_table
@@ -115,7 +123,7 @@ class MaskedAudioMAE(AudioMAE):
 
     def encoder(self) -> AudioMAE:
         """The encoder alone, sharing this model's parameters."""
-        with torch.device("meta"):
+        with shapes_only():
             alone = AudioMAE(self.config)
         own = dict(self.named_parameters())
         for name in list(alone.state_dict()):
@@ -149,6 +157,34 @@ def reconstruction_loss(
     return (error.mean(dim=-1) * weight).sum() / weight.sum()
 
 
+def has_decoder(names: Iterable[str]) -> bool:
+    """Whether any of these names of a state dict is a part of the decoder."""
+    return any(name.startswith("decoder_") or name == "mask_token" for name in names)
+
+
+def from_reference(state: Mapping[str, Tensor], source: Path | str, heads: int | None = None) -> MaskedAudioMAE:
+    """Build encoder and decoder from what `load_checkpoint` reads; `source` names it in an error."""
+    if not has_decoder(state):
+        raise CheckpointError(
+            f"checkpoint {source} has no AudioMAE decoder; right would be the reference's pre-training checkpoint"
+        )
+    with shapes_only():
+        model = MaskedAudioMAE(config_of(encoder_state(state), heads), _decoder_config_of(state))
+    load_weights(model, state, source)
+    return model.eval()
+
+
+def _decoder_config_of(state: Mapping[str, Tensor]) -> DecoderConfig:
+    try:
+        dim = state["mask_token"].shape[-1]
+        heads = state["decoder_blocks.0.attn.tau"].shape[0]
+        hidden = state["decoder_blocks.0.mlp.fc1.weight"].shape[0]
+        return DecoderConfig(dim, block_count(state, "decoder_blocks."), heads, mlp_ratio=hidden / dim)
+    except (KeyError, IndexError, ValueError, ZeroDivisionError):
+        # What is missing or misshapen is then found against the published size.
+        return DecoderConfig.base()
+
+
 def load_checkpoint(path: Path | str, heads: int | None = None) -> MaskedAudioMAE:
     """Build encoder and decoder from the reference's pre-training checkpoint, in float32 and evaluation mode.
 
@@ -159,18 +195,4 @@ def load_checkpoint(path: Path | str, heads: int | None = None) -> MaskedAudioMA
     Raises:
         CheckpointError: the file cannot be read, has no decoder, or keys are missing, unexpected or misshapen.
     """
-    state = read_checkpoint(Path(path))
-    try:
-        dim = state["mask_token"].shape[-1]
-        decoder_heads = state["decoder_blocks.0.attn.tau"].shape[0]
-        hidden = state["decoder_blocks.0.mlp.fc1.weight"].shape[0]
-    except KeyError as error:
-        raise CheckpointError(
-            f"checkpoint {path} has no AudioMAE decoder ({error} is missing); right would be a pre-training checkpoint"
-        ) from None
-    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("decoder_blocks."))
-    decoder_config = DecoderConfig(dim, depth, decoder_heads, mlp_ratio=hidden / dim)
-    with torch.device("meta"):
-        model = MaskedAudioMAE(config_of(encoder_state(state), heads), decoder_config)
-    load_weights(model, state, Path(path))
-    return model.eval()
+    return from_reference(read_checkpoint(Path(path)), path, heads)

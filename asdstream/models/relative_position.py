@@ -25,8 +25,8 @@ def relative_buckets(offsets: Tensor, buckets: int, max_distance: int) -> Tensor
 @lru_cache(maxsize=64)
 def buckets_of_length(tokens: int, buckets: int, max_distance: int, device: torch.device) -> Tensor:
     """Buckets of the offsets -(tokens - 1) .. tokens - 1, (2 * tokens - 1,): all that a clip of `tokens` can hold."""
-    # A table made under inference mode could never take part in a training step.
-    with torch.inference_mode(mode=False):
+    # A table made under inference mode could never take part in a training step. (No keyword: torch.compile has none.)
+    with torch.inference_mode(False):
         offsets = torch.arange(1 - tokens, tokens, device="cpu")
         return relative_buckets(offsets, buckets, max_distance).to(device)
 

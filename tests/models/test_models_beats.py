@@ -1,15 +1,18 @@
 """BEATs gives the reference's numbers, alone, padded and fine-tuned, and takes the reference's files."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from asdstream.models import beats
+from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig, coarsen_padding
 from asdstream.models.checkpoint import CheckpointError
 from asdstream.models.pooling import mean_pool
@@ -156,6 +159,14 @@ def test_a_batch_gives_what_its_clips_give_alone(pretrained: BEATs) -> None:
         assert_near(pretrained(clips), alone)
 
 
+def test_inference_and_training_compute_the_same(pretrained: BEATs, padded_batch: tuple[Tensor, Tensor]) -> None:
+    with torch.inference_mode():
+        inferred, _ = pretrained.encode_padded(*padded_batch)
+    learnt, _ = pretrained.encode_padded(*padded_batch)
+    assert learnt.requires_grad
+    assert_near(inferred, learnt.detach(), 1e-5)
+
+
 def test_padding_is_coarsened_to_places_that_are_padded_throughout() -> None:
     padded = torch.tensor([[False, False, False, True, True, True, True]])
     assert coarsen_padding(padded, 3).tolist() == [[False, False, True]]
@@ -168,6 +179,32 @@ def test_bfloat16_weights_keep_the_direction_of_the_embedding(pretrained: BEATs,
     with torch.inference_mode():
         ours, full = (mean_pool(model(clips["10s"]).float(), class_token=False) for model in (half, pretrained))
     assert 1.0 - F.cosine_similarity(ours, full).item() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: BEATs(BEATsConfig.tiny()),
+        lambda: AudioMAE(AudioMAEConfig.tiny()),
+        pytest.param(lambda: BEATs(BEATsConfig.base()), marks=pytest.mark.slow),
+        pytest.param(lambda: AudioMAE(AudioMAEConfig.base()), marks=pytest.mark.slow),
+    ],
+    ids=["BEATs tiny", "AudioMAE tiny", "BEATs base", "AudioMAE base"],
+)
+def test_bfloat16_keeps_the_embedding_of_real_recordings(
+    network: Callable[[], BEATs | AudioMAE], data_dir: Path
+) -> None:
+    torch.manual_seed(0)
+    model = network().eval()
+    recordings = (
+        sorted((data_dir / "mimii").rglob("*.flac"))[::10] + sorted((data_dir / "dcase2023t2").rglob("*.flac"))[::250]
+    )
+    waveform = torch.stack([torch.from_numpy(soundfile.read(path, 160_000, dtype="float32")[0]) for path in recordings])
+    with torch.inference_mode():
+        full = mean_pool(model(waveform), class_token=isinstance(model, AudioMAE))
+        half = mean_pool(model.bfloat16()(waveform).float(), class_token=isinstance(model, AudioMAE))
+    assert len(recordings) >= 6
+    assert (1.0 - F.cosine_similarity(half, full)).max() < 1e-3
 
 
 def test_a_fresh_model_starts_finite_and_gives_every_parameter_a_gradient() -> None:

@@ -3,13 +3,15 @@
 import argparse
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint, sha256_of
+from asdstream.models.checkpoint import CheckpointError, load_weights, read_checkpoint, sha256_of, shapes_only
 
 
 class _Hostile:
@@ -84,7 +86,7 @@ def test_a_long_list_is_cut_short() -> None:
 
 def test_half_precision_weights_become_float32_in_a_model_on_the_meta_device() -> None:
     state = {name: tensor.half() for name, tensor in nn.Linear(2, 3).state_dict().items()}
-    with torch.device("meta"):
+    with shapes_only():
         model = nn.Linear(2, 3)
     load_weights(model, state, "weights.pt")
     assert model.weight.dtype == torch.float32
@@ -95,3 +97,17 @@ def test_the_hash_of_a_file_is_its_sha256(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256_of(path) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_network_of_shapes_only_needs_no_compiler() -> None:
+    script = (
+        "import sys\n"
+        "from asdstream.models.beats import BEATs, BEATsConfig\n"
+        "from asdstream.models.checkpoint import shapes_only\n"
+        "from asdstream.models.masked_audiomae import AudioMAEConfig, DecoderConfig, MaskedAudioMAE\n"
+        "with shapes_only():\n"
+        "    networks = BEATs(BEATsConfig.base()), MaskedAudioMAE(AudioMAEConfig.base(), DecoderConfig.base())\n"
+        "assert networks[0].layer_norm.weight.is_meta\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
