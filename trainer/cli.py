@@ -99,6 +99,23 @@ def _paragraph(report: MachineReport) -> str:
     return "\n".join(lines)
 
 
+@app.command("checkpoint")
+def checkpoint(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A published .pt, .pth or .safetensors file.")],
+    heads: Annotated[
+        int | None, typer.Option("--heads", min=1, help="Attention heads of an AudioMAE whose heads are not 64 wide.")
+    ] = None,
+) -> None:
+    """Say which published checkpoint a file is, whether it is whole, its SHA-256 and its licence."""
+    from asdstream.models import public_checkpoint
+
+    found = public_checkpoint.load(file, heads)
+    typer.echo(f"{found.path}: {found.kind}")
+    typer.echo(f"  {found.numbers / 1e6:.1f} million numbers, {found.size_bytes / 1e6:.1f} MB")
+    typer.echo(f"  SHA-256 {found.sha256}")
+    typer.echo(f"  {found.licence_note}")
+
+
 @app.command("evaluate")
 def evaluate(
     bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
