@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +40,10 @@ def read_file(path: Path) -> Any:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"checkpoint {path} holds more than tensors and plain containers and was not opened: {reason}"
-        ) from None
+        # PyTorch's own sentence would advise to open the file regardless.
+        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        holds = f"holds more than tensors and plain containers ({foreign[1]})" if foreign else "is not a checkpoint"
+        raise CheckpointError(f"checkpoint {path} {holds} and was not opened; right would be a published one") from None
     except Exception as error:
         raise CheckpointError(
             f"checkpoint {path} is damaged or not a checkpoint ({type(error).__name__}); fetch it again"

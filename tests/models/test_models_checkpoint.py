@@ -35,8 +35,16 @@ def test_a_namespace_of_options_beside_the_weights_is_accepted(tmp_path: Path) -
 def test_a_file_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "hostile.pt"
     torch.save({"model": nn.Linear(2, 3).state_dict(), "extra": _Hostile()}, path)
-    with pytest.raises(CheckpointError, match="was not opened"):
+    with pytest.raises(CheckpointError, match=r"plain containers \(posix\.system\) and was not opened"):
         read_checkpoint(path)
+
+
+def test_nobody_is_advised_to_open_a_stranger_after_all(tmp_path: Path) -> None:
+    path = tmp_path / "readme.pt"
+    path.write_text("# A file of words\n")
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
