@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ from trainer.randomness import derived_seed, torch_generator
 from trainer.recipe import FolderSound, ModelSettings, Recipe
 from trainer.run_folder import RunFolder
 from trainer.simulated_sound import simulated_sound
-from trainer.sound import MachineSound, TrainingSound
+from trainer.sound import MachineSound, Recording, TrainingSound
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Rebuild:
                 checkpoint_seconds=60.0 * settings.checkpoint_minutes,
             ),
             checkpoint=self._folder.checkpoint(objective.stage),
-            fingerprint=f"{fingerprint}/{training_fingerprint(self._recipe)}",
+            fingerprint=training_fingerprint(self._recipe, recordings),
             log=self._folder.metrics,
             device=self._device,
         )
@@ -223,12 +223,13 @@ def masked_model(settings: ModelSettings, seed: int) -> MaskedAudioMAE:
     return MaskedAudioMAE(config, DecoderConfig(decoder.embed_dim, decoder.depth, decoder.heads))
 
 
-def training_fingerprint(recipe: Recipe) -> str:
-    """What a checkpoint depends on: another learning rate is another run, another licence note is not."""
-    settings = recipe.model_dump(mode="json", include={"seed", "model", "sound", "generative"})
+def training_fingerprint(recipe: Recipe, recordings: Sequence[Recording]) -> str:
+    """What the generative stage depends on: another learning rate is another run, another calibration is not."""
+    settings = recipe.model_dump(mode="json", include={"seed", "model", "generative"})
     for key in ("checkpoint_minutes", "cache_gib", "micro_batch"):
         del settings["generative"][key]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(settings, sort_keys=True) + data_fingerprint(recordings)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _note(step: Step) -> str:

@@ -1,6 +1,7 @@
 """A whole run in small: from a recipe to a bundle, killed and resumed, and the mistakes that a user can make."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,21 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(unbroken: Path, tmp_pat
     result = asdtrain("run", recipe, "--out", unbroken, "--resume")
     assert "was made with another recipe or other data" in str(result.exception)
     assert (unbroken / "recipe.toml").read_text() == RECIPE
+
+
+def test_another_calibration_goes_on_from_the_trained_encoder(unbroken: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken, run)
+    result = asdtrain(
+        "run", write_recipe(tmp_path, RECIPE.replace("held_out = 5", "held_out = 6")), "--out", run, "--resume"
+    )
+    assert result.exception is None, result.output
+    assert len(MetricsLog(run / "metrics.jsonl").read("generative")) == 6
+    calibration = bundles.load(run / "bundle").machine_types["fan"].calibration
+    assert calibration is not None
+    assert calibration["looks"] == 12
+    for name, tensor in encoder_weights(unbroken).items():
+        assert torch.equal(tensor, encoder_weights(run)[name]), name
 
 
 @pytest.mark.parametrize(
