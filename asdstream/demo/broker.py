@@ -47,7 +47,7 @@ class EmbeddedBroker:
                     f"Port {self.port} on {self.host} is taken ({taken.strerror}); choose another with --port."
                 ) from taken
         # Its own chatter would run through the live view.
-        for name in ("amqtt", "transitions"):
+        for name in ("amqtt", "transitions", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         settings = {
             "listeners": {

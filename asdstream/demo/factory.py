@@ -32,7 +32,8 @@ SUBSCRIBE_WITHIN_S = 10.0
 def demo_config(port: int, folder: Path) -> Config:
     """The configuration of the demo, with its broker on `port` and its store in `folder`."""
     text = resources.files("asdstream.demo").joinpath("demo.toml").read_text()
-    text += f'\n[mqtt]\nport = {port}\n\n[store]\npath = "{folder / "demo.db"}"\n'
+    # The embedded broker knows no other version, and has nothing good to say to a client that tries one.
+    text += f'\n[mqtt]\nport = {port}\nprotocol = "3.1.1"\n\n[store]\npath = "{folder / "demo.db"}"\n'
     return configuration.parse(text, folder / "demo.toml")
 
 
