@@ -2,9 +2,10 @@
 
 python benchmarks/encoders.py [--quick] [--compile] [--device cuda] [--json FILE]
 
-All ways to compute a network take turns in one process, so that whatever else the machine does meets them alike; the
-ratios are medians over the rounds. Front ends are part of every figure. `--compile` adds torch.compile, whose warm-up
-takes up to a minute for each size of batch. On a GPU, CUDA graphs are added, and batch 64.
+All ways to compute a network take turns in one process with the product of matrices that says what the machine can do,
+so that whatever else it does meets them alike; ratios and shares are medians over the rounds. Front ends are part of
+every figure. `--compile` adds torch.compile, whose warm-up takes up to a minute for each size of batch. On a GPU, CUDA
+graphs are added, and batch 64.
 """
 
 import argparse
@@ -51,6 +52,7 @@ class Figure:
     windows_per_second: float
     ratio: float
     gflop_per_window: float
+    peak_gflops: float
     share_of_peak: float
     one_minus_cosine: float
 
@@ -139,14 +141,11 @@ def seconds(call: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - begun
 
 
-def peaks(device: torch.device) -> dict[str, float]:
-    """Floating-point operations per second of a large square product, the best of several, by precision."""
+def product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], Tensor], int]:
+    """A large square product of matrices, and its floating-point operations: the most that a network could reach."""
     side = 8192 if device.type == "cuda" else 2048
-    found = {}
-    for name, dtype in PRECISIONS.items():
-        left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-        found[name] = 2 * side**3 / min(seconds(lambda a=left, b=right: a @ b, device) for _ in range(8))
-    return found
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    return lambda: left @ right, 2 * side**3
 
 
 def measure(
@@ -155,7 +154,6 @@ def measure(
     plain_of: Callable[[nn.Module], Call],
     batch: int,
     options: argparse.Namespace,
-    peak: dict[str, float],
 ) -> list[Figure]:
     """Let all ways to compute one network take turns at one size of batch."""
     device = torch.device(options.device)
@@ -188,16 +186,23 @@ def measure(
             apart = 1.0 - F.cosine_similarity(found.flatten(1, -2).mean(1), expected.flatten(1, -2).mean(1))
             drift[way] = max(0.0, apart.max().item())
         times: dict[str, list[float]] = {way: [] for way in ways}
+        peaks: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
         order = list(ways)
         for turn in range(options.rounds):
+            for precision, dtype in PRECISIONS.items():
+                multiply, operations = product(device, dtype)
+                peaks[precision].append(operations / min(seconds(multiply, device) for _ in range(4)))
             for way in order[turn % len(order) :] + order[: turn % len(order)]:
                 times[way].append(seconds(lambda call=ways[way]: call(waveform), device))
     figures = []
     for way, taken in times.items():
         speed = batch / median(taken)
         ratio = median(plain / ours for plain, ours in zip(times[PLAIN], taken, strict=True))
-        top = peak["bfloat16" if "bfloat16" in way else "float32"]
-        figures.append(Figure(name, way, batch, speed, ratio, flop / 1e9, flop * speed / top, drift[way]))
+        peak = peaks["bfloat16" if "bfloat16" in way else "float32"]
+        share = median(flop * batch / ours / top for ours, top in zip(taken, peak, strict=True))
+        figures.append(
+            Figure(name, way, batch, speed, ratio, flop / 1e9, median(peak) / 1e9, share, drift[way]),
+        )
     return figures
 
 
@@ -257,14 +262,12 @@ def main() -> int:
     torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
 
     load_before = os.getloadavg()[0]
-    peak = peaks(device)
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "torch": torch.__version__,
         "processor": processor(),
         "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
         "size": options.size,
-        "peak_gflops": {name: value / 1e9 for name, value in peak.items()},
         "load_before": load_before,
     }
     print(json.dumps(facts))
@@ -273,19 +276,19 @@ def main() -> int:
         print(
             f"front end of {name}: {taken['ours']:.2f} ms a window in a batch of 8, clip by clip {taken['plain']:.2f}"
         )
-    print("\n| network | batch | computed in | windows/s | ratio | GFLOP/window | share of peak | 1 - cos |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("\n| network | batch | computed in | windows/s | ratio | GFLOP/window | peak GFLOPS | share | 1 - cos |")
+    print("|---|---|---|---|---|---|---|---|---|")
     figures: list[Figure] = []
     for name, (make, plain_of) in networks(options.size, device).items():
         if options.networks and name not in options.networks:
             continue
         for batch in batches:
-            for figure in measure(name, make, plain_of, batch, options, peak):
+            for figure in measure(name, make, plain_of, batch, options):
                 figures.append(figure)
                 print(
                     f"| {figure.network} | {figure.batch} | {figure.way} | {figure.windows_per_second:.2f} | "
-                    f"{figure.ratio:.2f} | {figure.gflop_per_window:.1f} | {figure.share_of_peak:.0%} | "
-                    f"{figure.one_minus_cosine:.1e} |",
+                    f"{figure.ratio:.2f} | {figure.gflop_per_window:.1f} | {figure.peak_gflops:.0f} | "
+                    f"{figure.share_of_peak:.0%} | {figure.one_minus_cosine:.1e} |",
                     flush=True,
                 )
     if options.json:
