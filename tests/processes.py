@@ -37,10 +37,10 @@ def program(package: str, *arguments: object, timeout_s: float = 60.0) -> subpro
 class DaemonProcess:
     """`asdstream run` in a process of its own; `log` is what it has said so far, one JSON object a line."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, **environment: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "asdstream", "run", "-c", str(config)],
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

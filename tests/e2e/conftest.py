@@ -56,12 +56,12 @@ def recordings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_daemon() -> Iterator[Callable[[Path], DaemonProcess]]:
+def run_daemon() -> Iterator[Callable[..., DaemonProcess]]:
     """Starts `asdstream run`; whatever still runs at the end of the test is killed."""
     running: list[DaemonProcess] = []
 
-    def start(config: Path) -> DaemonProcess:
-        running.append(DaemonProcess(config))
+    def start(config: Path, **environment: str) -> DaemonProcess:
+        running.append(DaemonProcess(config, **environment))
         return running[-1]
 
     yield start

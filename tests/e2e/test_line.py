@@ -172,3 +172,20 @@ def test_a_source_that_falls_silent_raises_its_own_alarm_and_clears_it_when_soun
     assert subscriber.seen("event/alarm")[1]["transition"] == "cleared"
     time.sleep(0.2)
     assert subscriber.messages[-1][0].startswith("asd/v1/plant/line-1/")
+
+
+def test_a_broker_that_was_started_anew_is_told_of_the_alarms_that_stand(
+    mosquitto: MosquittoBroker, make_config: MakeConfig, run_daemon: RunDaemon, recordings: Path
+) -> None:
+    source = f'{{ kind = "file", path = "{recordings / "strange.wav"}", loop = true }}'
+    daemon = run_daemon(make_config(source, mosquitto.port))
+    assert daemon.wait_for("alarm")["transition"] == "raised"
+    mosquitto.restart(kill=True)
+    assert wait_until(lambda: len(daemon.said("mqtt_connected")) == 2, 30)
+    time.sleep(0.5)
+    latecomer = Subscriber(mosquitto)
+    try:
+        topic = "asd/v1/plant/line-1/alarm/fan-1.anomaly/state"
+        assert wait_until(lambda: any(message[0] == topic and message[1] for message in latecomer.messages), 10)
+    finally:
+        latecomer.stop()
