@@ -1,4 +1,4 @@
-"""What lies in a folder of DCASE Task 2 recordings, and what is wrong with it."""
+"""What lies in a folder of DCASE Task 2 recordings, or of plain normal and abnormal ones, and what is wrong with it."""
 
 import csv
 import re
@@ -14,6 +14,8 @@ from trainer.errors import DataError
 
 SUFFIXES = (".wav", ".flac")
 SPLITS = ("train", "test")
+CONDITIONS = {"normal": False, "abnormal": True}
+"""Folders of a plain data set such as MIMII's, and whether what lies in them is anomalous."""
 
 
 class Domain(StrEnum):
@@ -75,8 +77,15 @@ _NAMES = (
 )
 
 
-def read_catalogue(root: Path) -> Catalogue:
-    """List every clip of every `<machine>/{train,test}` folder at or below `root`.
+_PLAIN_SECTION = re.compile(r"id_(\d+)")
+
+
+def read_catalogue(root: Path, fold: int = 1) -> Catalogue:
+    """List every clip of every `<machine>/{train,test}` and `<machine>/{normal,abnormal}` folder at or below `root`.
+
+    Normal clips of a plain folder serve by halves: in fold 1 those at odd places of the sorted names (the first, the
+    third) are for training and the others for the test, in fold 2 the other way round. `<machine>/id_NN/normal` is
+    section NN of the machine.
 
     Raises DataError where `root` is no folder or holds no such folder with recordings; anything wrong with single
     files is a sentence in `problems`.
@@ -95,8 +104,13 @@ def read_catalogue(root: Path) -> Catalogue:
                     problems.append(f"{path} is not named as in DCASE Task 2 (section_00_source_train_normal_0001...)")
                 else:
                     clips.append(clip)
+    for machine_dir in sorted({path.parent for path in _folders_named(root, "normal")}):
+        clips += _plain_clips(machine_dir, fold)
     if not clips:
-        raise DataError(f"no recordings were found under {root}; it should hold <machine>/train/*.wav (or .flac)")
+        raise DataError(
+            f"no recordings were found under {root}; it should hold <machine>/train/*.wav (or .flac), or "
+            "<machine>/normal/*.wav"
+        )
     return Catalogue(root, tuple(clips), tuple(problems))
 
 
@@ -107,6 +121,18 @@ def _folders_named(root: Path, name: str) -> list[Path]:
 
 def _recordings(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+
+
+def _plain_clips(machine_dir: Path, fold: int) -> list[Clip]:
+    numbered = _PLAIN_SECTION.fullmatch(machine_dir.name)
+    machine = machine_dir.parent.name if numbered else machine_dir.name
+    section = numbered[1] if numbered else "00"
+    clips = []
+    for condition, anomalous in CONDITIONS.items():
+        for place, path in enumerate(_recordings(machine_dir / condition)):
+            trains = not anomalous and place % 2 == fold - 1
+            clips.append(Clip(path, machine, section, "train" if trains else "test", Domain.SOURCE, anomalous, ()))
+    return clips
 
 
 def _parse(path: Path, machine: str, split: str, attributes: tuple[tuple[str, str], ...] | None) -> Clip | None:

@@ -106,3 +106,23 @@ def test_the_real_toycar_folder_is_read_whole(data_dir: Path) -> None:
     assert sum(clip.domain is Domain.SOURCE for clip in train) == 399
     assert sum(clip.domain is Domain.TARGET for clip in train) == 10
     assert all(dict(clip.attributes).keys() == {"car", "spd", "mic"} for clip in catalogue.clips)
+
+
+def test_a_plain_folder_of_normal_and_abnormal_clips_is_split_by_halves(tmp_path: Path) -> None:
+    for name in ("normal/0.wav", "normal/1.wav", "normal/2.flac", "abnormal/0.wav"):
+        path = tmp_path / "fan" / "id_04" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def split(fold: int) -> list[tuple[str, str, bool | None]]:
+        return [(clip.path.name, clip.split, clip.anomalous) for clip in read_catalogue(tmp_path, fold).clips]
+
+    assert split(1) == [
+        ("0.wav", "train", False),
+        ("1.wav", "test", False),
+        ("2.flac", "train", False),
+        ("0.wav", "test", True),
+    ]
+    assert [kind for _, kind, _ in split(2)] == ["test", "train", "test", "test"]
+    (section,) = {(clip.machine, clip.section, clip.domain) for clip in read_catalogue(tmp_path).clips}
+    assert section == ("fan", "04", Domain.SOURCE)
