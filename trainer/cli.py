@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from asdstream import bundle as bundles
 from asdstream.errors import AsdstreamError
 from trainer.catalogue import MachineReport, machine_reports, read_catalogue
 
+if TYPE_CHECKING:
+    from trainer.results import SystemResult
+
 app = typer.Typer(
     name="asdtrain",
     help="Makes bundles for asdstream: trains the encoder, sums up normal sound, and measures the result.",
@@ -22,6 +25,15 @@ app = typer.Typer(
 )
 
 DataOption = Annotated[Path, typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/{train,test}/.")]
+
+MachineOption = Annotated[
+    list[str] | None, typer.Option("--machine", help="Only this machine; may be given several times.")
+]
+
+FoldOption = Annotated[
+    int,
+    typer.Option("--fold", min=1, max=2, help="Of a plain <machine>/normal folder, which half of it is for training."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -121,27 +133,58 @@ def evaluate(
     bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
-    machine: Annotated[
-        list[str] | None, typer.Option("--machine", help="Only this machine; may be given several times.")
-    ] = None,
+    machine: MachineOption = None,
+    fold: FoldOption = 1,
 ) -> None:
     """Measure the encoder of a bundle on DCASE Task 2 data.
 
     Prototypes are fitted to the training clips of each section (those of the bundle are not used); test clips are only
     scored. Writes anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folder --out.
     """
-    from trainer.evaluate import Evaluation, EvaluationSettings
+    from trainer.evaluate import EvaluationSettings
     from trainer.evaluate import evaluate as measure
+    from trainer.results import write_result
 
-    result: Evaluation = measure(
+    result = measure(
         bundles.load(bundles.resolve(bundle)),
-        read_catalogue(data),
+        read_catalogue(data, fold),
         machine,
-        out=out,
         settings=EvaluationSettings(),
         console=Console(stderr=True),
     )
-    table = Table("machine", "section", "sAUC", "tAUC", "pAUC", "h-mean", title=f"{result.bundle} on {data}")
+    write_result(out, result)
+    _print_result(result, data)
+    typer.echo(f"written to {out}")
+
+
+@app.command("baseline")
+def baseline(
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
+    machine: MachineOption = None,
+    fold: FoldOption = 1,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="The published baseline trains for 100.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")] = 0,
+) -> None:
+    """Train and measure the autoencoder of DCASE Task 2: the floor that any system must clear.
+
+    One autoencoder per machine, trained on the training clips of both domains; test clips are only scored. Writes
+    anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folders mse and mahalanobis in --out.
+    """
+    from trainer.autoencoder import AutoencoderSettings
+    from trainer.baseline import run_baseline
+    from trainer.results import write_result
+
+    settings = AutoencoderSettings(epochs=epochs, seed=seed)
+    results = run_baseline(read_catalogue(data, fold), machine, settings=settings, console=Console(stderr=True))
+    for mode, result in results.items():
+        write_result(out / mode, result)
+        _print_result(result, data)
+    typer.echo(f"written to {', '.join(str(out / mode) for mode in results)}")
+
+
+def _print_result(result: "SystemResult", data: Path) -> None:
+    table = Table("machine", "section", "sAUC", "tAUC", "pAUC", "h-mean", title=f"{result.system} on {data}")
     for section in result.sections:
         figures = section.figures
         values = (
@@ -154,7 +197,6 @@ def evaluate(
     console.print(table)
     if result.harmonic_mean is not None:
         console.print(f"harmonic mean of all figures: {result.harmonic_mean:.4f}", highlight=False)
-    console.print(f"written to {out}", highlight=False)
 
 
 def main() -> None:

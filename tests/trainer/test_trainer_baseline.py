@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy import stats
+from typer.testing import CliRunner, Result
+
+from trainer import cli
+from trainer.baseline import gamma_threshold
+
+
+def asdtrain(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def sound(kind: str, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    times = np.arange(32_000) / 16_000
+    hum = 0.2 * np.sin(2 * np.pi * 200 * times) + 0.05 * rng.standard_normal(len(times))
+    whistle = 0.3 * np.sin(2 * np.pi * 3100 * times) if kind != "normal" else 0.0
+    return hum + whistle
+
+
+@pytest.fixture(scope="module")
+def dcase(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A machine in the DCASE layout that hums, and whistles when it is broken."""
+    root = tmp_path_factory.mktemp("dcase")
+    seed = 0
+    for split, domain, condition, count in (
+        ("train", "source", "normal", 8),
+        ("train", "target", "normal", 2),
+        ("test", "source", "normal", 3),
+        ("test", "source", "anomaly", 3),
+        ("test", "target", "normal", 3),
+        ("test", "target", "anomaly", 3),
+    ):
+        (root / "hummer" / split).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            seed += 1
+            name = f"section_00_{domain}_{split}_{condition}_{number:04d}.wav"
+            soundfile.write(root / "hummer" / split / name, sound(condition, seed), 16_000)
+    return root
+
+
+def test_the_baseline_writes_the_official_files_and_every_figure_for_both_modes(dcase: Path, tmp_path: Path) -> None:
+    result = asdtrain("baseline", "--data", dcase, "--machine", "hummer", "--epochs", 10, "--out", tmp_path)
+    assert result.exception is None, result.output
+    for mode in ("mse", "mahalanobis"):
+        scores = (tmp_path / mode / "anomaly_score_hummer_section_00_test.csv").read_text().splitlines()
+        decisions = (tmp_path / mode / "decision_result_hummer_section_00_test.csv").read_text().splitlines()
+        assert len(scores) == len(decisions) == 12
+        content = json.loads((tmp_path / mode / "evaluation.json").read_text())
+        (section,) = content["sections"]
+        assert set(section["figures"]) == {"source_auc", "target_auc", "partial_auc", "harmonic_mean"}
+        assert content["harmonic_mean"] == pytest.approx(section["figures"]["harmonic_mean"])
+        assert content["settings"]["epochs"] == 10
+        assert mode == "mahalanobis" or section["figures"]["source_auc"] == 1.0
+        assert (section["train_clips"], section["test_clips"]) == (10, 12)
+        decided = [line.rpartition(",")[2] == "1" for line in decisions]
+        assert decided == [float(line.rpartition(",")[2]) > section["threshold"] for line in scores]
+    assert "hummer: autoencoder: 10 of 10" in result.output
+
+
+def test_the_same_seed_gives_the_same_scores(dcase: Path, tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        result = asdtrain("baseline", "--data", dcase, "--epochs", 2, "--seed", 5, "--out", tmp_path / run)
+        assert result.exception is None, result.output
+    name = "mahalanobis/anomaly_score_hummer_section_00_test.csv"
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_machine_without_training_clips_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hummer" / "test").mkdir(parents=True)
+    soundfile.write(tmp_path / "hummer" / "test" / "section_00_0001.wav", sound("normal", 1), 16_000)
+    result = asdtrain("baseline", "--data", tmp_path, "--out", tmp_path / "out")
+    assert "hummer has no training clips" in str(result.exception)
+
+
+def test_a_plain_folder_is_measured_by_halves(tmp_path: Path) -> None:
+    for condition, count in (("normal", 6), ("abnormal", 3)):
+        (tmp_path / "fan" / "id_02" / condition).mkdir(parents=True)
+        for number in range(count):
+            path = tmp_path / "fan" / "id_02" / condition / f"{number:08d}.wav"
+            soundfile.write(path, sound(condition, number + (100 if condition == "abnormal" else 0)), 16_000)
+    result = asdtrain("baseline", "--data", tmp_path, "--epochs", 20, "--fold", 2, "--out", tmp_path / "out")
+    assert result.exception is None, result.output
+    content = json.loads((tmp_path / "out" / "mse" / "evaluation.json").read_text())
+    (section,) = content["sections"]
+    assert (section["machine"], section["section"]) == ("fan", "02")
+    assert (section["train_clips"], section["test_clips"]) == (3, 6)
+    assert section["figures"]["target_auc"] is None
+    assert section["figures"]["source_auc"] == 1.0
+
+
+def test_the_threshold_is_the_gamma_quantile_of_normal_scores() -> None:
+    scores = stats.gamma.rvs(4.0, scale=2.0, size=4000, random_state=1)
+    assert gamma_threshold(scores) == pytest.approx(stats.gamma.ppf(0.9, 4.0, scale=2.0), rel=0.03)
+
+
+@pytest.mark.parametrize("scores", [[0.25], [0.25, 0.25, 0.25]])
+def test_scores_that_do_not_differ_are_their_own_threshold(scores: list[float]) -> None:
+    assert gamma_threshold(np.array(scores)) == 0.25
