@@ -269,7 +269,7 @@ def test_a_manifest_of_absurd_size_is_refused_unread(folder: Path) -> None:
 
 
 def test_a_weights_file_of_absurd_size_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MAX_WEIGHTS_BYTES", 1000)
+    monkeypatch.setattr("asdstream.bundle.files.MAX_WEIGHTS_BYTES", 1000)
     assert "is larger than 1000 bytes" in refusal(folder)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from asdstream.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from asdstream.bundle import Bundle
+    from asdstream.bundle import Branch, Bundle, FusedBranch
 
 app = typer.Typer(help="Look into a bundle, or verify it.", no_args_is_help=True, rich_markup_mode=None)
 BundleArgument = Annotated[
@@ -29,12 +29,13 @@ def _describe(bundle: "Bundle") -> dict[str, object]:
         "window_seconds": bundle.window_seconds,
         "branches": {
             branch.name: {
-                "encoder": branch.encoder,
-                "pooling": branch.pooling,
+                "encoders": list(branch.encoders),
+                "made_by": _made_by(branch),
                 "embedding_size": bundle.embedding_size(branch.name),
             }
             for branch in bundle.branches
         },
+        "separators": {machine_type: separator.kind for machine_type, separator in bundle.separators.items()},
         "machine_types": {
             name: {
                 "prototypes": {
@@ -42,6 +43,7 @@ def _describe(bundle: "Bundle") -> dict[str, object]:
                     for branch, found in known.prototypes.items()
                 },
                 "calibrated": known.calibration is not None,
+                "separated": known.separated,
             }
             for name, known in bundle.machine_types.items()
         },
@@ -50,9 +52,15 @@ def _describe(bundle: "Bundle") -> dict[str, object]:
     }
 
 
+def _made_by(branch: "Branch | FusedBranch") -> str:
+    from asdstream.bundle import FusedBranch
+
+    return f"{branch.fusion} fusion" if isinstance(branch, FusedBranch) else f"{branch.pooling} pooling"
+
+
 @app.command("info")
 def info(reference: BundleArgument, as_json: JsonOption = False) -> None:
-    """Show what a bundle holds: encoders, machine types, calibration, licence notes."""
+    """Show what a bundle holds: branches, separators, machine types, calibration, licence notes."""
     from asdstream import bundle as bundles
 
     facts = _describe(bundles.load(bundles.resolve(reference)))

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import Bundle
 from asdstream.engine.device import Placement, choose
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.errors import EmbeddingError, EngineError
-from asdstream.models.pooling import mean_pool
+from asdstream.models.fbank import shared_front_ends
 
 LOUDEST = 100.0
 """Full scale is 1. What lies beyond 40 dB over it is no sound and would overflow the power spectrum."""
@@ -41,10 +40,13 @@ class Embedder:
         self.max_batch = max_batch
         torch.set_num_threads(self.placement.threads)
         self.branches = bundle.branches
-        # The front end keeps to float32 whatever the blocks compute in.
-        self._encoders: dict[str, nn.Module] = {
+        # Only the encoders' blocks compute in another type than float32: front end and pooling keep to it.
+        self._encoders = {
             name: bundle.build_encoder(name).to(self.placement.device, self.placement.dtype)
-            for name in {branch.encoder for branch in bundle.branches}
+            for name in dict.fromkeys(name for branch in bundle.branches for name in branch.encoders)
+        }
+        self._heads = {
+            branch.name: bundle.build_head(branch.name).to(self.placement.device) for branch in bundle.branches
         }
 
     def warm_up(self, batches: Sequence[int] = (1,)) -> float:
@@ -95,8 +97,15 @@ class Embedder:
         """Embeddings (B, D) by branch, of whatever length and content."""
         with torch.inference_mode():
             waveform = torch.from_numpy(np.ascontiguousarray(samples)).to(self.placement.device)
-            tokens: dict[str, Tensor] = {name: encoder(waveform).float() for name, encoder in self._encoders.items()}
-            return {branch.name: mean_pool(tokens[branch.encoder]).cpu().numpy() for branch in self.branches}
+            fbanks = shared_front_ends(waveform, [encoder.front_end for encoder in self._encoders.values()])
+            tokens = {
+                name: encoder.encode_fbank(fbank).float()
+                for (name, encoder), fbank in zip(self._encoders.items(), fbanks, strict=True)
+            }
+            return {
+                branch.name: self._heads[branch.name](*(tokens[name] for name in branch.encoders)).cpu().numpy()
+                for branch in self.branches
+            }
 
 
 def _refuse(faulty: NDArray[np.bool_], names: Sequence[str], what: str) -> None:

@@ -4,6 +4,7 @@ Steps of each 25 ms frame (one every 10 ms, only frames that fit whole): remove 
 the window, 512-point power spectrum, 128 triangular mel bands from 20 Hz to Nyquist, natural logarithm. No dither.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -71,30 +72,47 @@ def kaldi_fbank(waveform: Tensor, *, window: WindowShape, scale: float = 1.0) ->
     Raises:
         ValueError: the waveform is not two-dimensional or is shorter than one frame.
     """
+    (fbank,) = kaldi_fbanks(waveform, [(window, scale)])
+    return fbank
+
+
+def kaldi_fbanks(waveform: Tensor, settings: Sequence[tuple[WindowShape, float]]) -> list[Tensor]:
+    """As `kaldi_fbank`, for several windows and scales at once; the frames, which they share, are made once."""
     if waveform.dim() != 2 or waveform.shape[1] < FRAME_LENGTH:
         raise ValueError(
             f"waveform has shape {tuple(waveform.shape)}; right would be (batch, samples) with at least "
             f"{FRAME_LENGTH} samples"
         )
     with torch.autocast(waveform.device.type, enabled=False):
-        signal = waveform.float() * scale if scale != 1.0 else waveform.float()
+        signal = waveform.float()
         if signal.device.type != "cpu" or len(signal) <= CLIPS_AT_ONCE:
-            return _log_mel(signal, window)
-        return torch.cat([_log_mel(part, window) for part in signal.split(CLIPS_AT_ONCE)])
+            return _log_mels(signal, settings)
+        parts = [_log_mels(part, settings) for part in signal.split(CLIPS_AT_ONCE)]
+        return [torch.cat(fbanks) for fbanks in zip(*parts, strict=True)]
 
 
-def _log_mel(signal: Tensor, window: WindowShape) -> Tensor:
-    """(B, N) float32 to (B, T, 128)."""
+def _log_mels(signal: Tensor, settings: Sequence[tuple[WindowShape, float]]) -> list[Tensor]:
+    frames = _frames(signal)
+    return [_log_mel(frames, window, scale) for window, scale in settings]
+
+
+def _frames(signal: Tensor) -> Tensor:
+    """(B, N) float32 to (B, T, 399): pre-emphasised, without their mean, and without the sample that windows zero."""
     # Removing a frame's mean m and then pre-emphasising equals pre-emphasising the whole signal once and then taking
     # (1 - 0.97) m off every sample of the frame but its first, which the window zeroes. That first sample is left out:
     # the power spectrum does not change when the other 399 start one place earlier.
     emphasised = torch.sub(signal[:, 1:], signal[:, :-1], alpha=PRE_EMPHASIS)
     means = F.avg_pool1d(signal[:, None], FRAME_LENGTH, FRAME_SHIFT)[:, 0]
-    frames = emphasised.unfold(1, FRAME_LENGTH - 1, FRAME_SHIFT) - means[..., None] * (1.0 - PRE_EMPHASIS)
-    tapered = frames * _frame_window(window, signal.device)[1:]
+    return emphasised.unfold(1, FRAME_LENGTH - 1, FRAME_SHIFT) - means[..., None] * (1.0 - PRE_EMPHASIS)
+
+
+def _log_mel(frames: Tensor, window: WindowShape, scale: float) -> Tensor:
+    """Frames (B, T, 399) to (B, T, 128)."""
+    # The scale is taken into the window, which is small; a power of two, as Kaldi's is, changes no digit.
+    tapered = frames * (_frame_window(window, frames.device)[1:] * scale)
     spectrum = torch.fft.rfft(F.pad(tapered, (0, FFT_LENGTH - FRAME_LENGTH + 1)))
     power = spectrum.real.square() + spectrum.imag.square()
-    energies: Tensor = power @ _mel_weights(signal.device)
+    energies: Tensor = power @ _mel_weights(frames.device)
     return energies.clamp_min(POWER_FLOOR).log()
 
 
@@ -138,6 +156,13 @@ class FbankFrontEnd(nn.Module):
 
     def extra_repr(self) -> str:
         return f"window={self.window!r}, scale={self.scale:g}, mean={self.mean}, deviation={self.deviation}"
+
+
+def shared_front_ends(waveform: Tensor, front_ends: Sequence[FbankFrontEnd]) -> list[Tensor]:
+    """What each of `front_ends` makes of (B, N), in order; whatever two of them have in common is computed once."""
+    settings = list(dict.fromkeys((end.window, end.scale) for end in front_ends))
+    fbanks = dict(zip(settings, kaldi_fbanks(waveform, settings), strict=True))
+    return [end.normalise(fbanks[end.window, end.scale]) for end in front_ends]
 
 
 def audiomae_front_end(frames: int = 1024) -> FbankFrontEnd:

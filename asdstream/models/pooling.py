@@ -1,6 +1,6 @@
 """From an encoder's tokens to one embedding a window."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mean_pool(tokens: Tensor, *, class_token: bool = True) -> Tensor:
@@ -21,3 +21,36 @@ def band_pool(tokens: Tensor, bands: int = 8, *, class_token: bool = True) -> Te
         raise ValueError(f"there are {patches.shape[1]} patch tokens; right would be a multiple of {bands} bands")
     apart: Tensor = patches.unflatten(1, (-1, bands))
     return apart.mean(dim=1).flatten(1)
+
+
+class MeanPooling(nn.Module):
+    """`mean_pool` as the last part of a network; it has no parameters.
+
+    >>> MeanPooling()(torch.randn(2, 513, 192)).shape
+    torch.Size([2, 192])
+    """
+
+    def __init__(self, *, class_token: bool = True) -> None:
+        super().__init__()
+        self.class_token = class_token
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, 1 + L, D), or (B, L, D) without a class token, to (B, D)."""
+        return mean_pool(tokens, class_token=self.class_token)
+
+
+class BandPooling(nn.Module):
+    """`band_pool` as the last part of a network; it has no parameters.
+
+    >>> BandPooling()(torch.randn(2, 513, 192)).shape
+    torch.Size([2, 1536])
+    """
+
+    def __init__(self, bands: int = 8, *, class_token: bool = True) -> None:
+        super().__init__()
+        self.bands = bands
+        self.class_token = class_token
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, 1 + T * bands, D), or (B, T * bands, D) without a class token, to (B, bands * D)."""
+        return band_pool(tokens, self.bands, class_token=self.class_token)
