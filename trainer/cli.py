@@ -1,6 +1,7 @@
 """`asdtrain`: rebuild the models, look at the data, measure a bundle."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,14 @@ FoldOption = Annotated[
     int,
     typer.Option("--fold", min=1, max=2, help="Of a plain <machine>/normal folder, which half of it is for training."),
 ]
+
+
+class PoolingChoice(StrEnum):
+    """How the tokens of a window become one embedding."""
+
+    BUNDLE = "bundle"
+    MEAN = "mean"
+    BANDS = "bands"
 
 
 def _print_version(wanted: bool) -> None:
@@ -135,6 +144,19 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
     machine: MachineOption = None,
     fold: FoldOption = 1,
+    back_end: Annotated[
+        str,
+        typer.Option(
+            "--back-end",
+            help="How embeddings become a score: minimum-cosine, local-density, generalised-mean, relative-deviation.",
+        ),
+    ] = "minimum-cosine",
+    normalise_branches: Annotated[
+        bool, typer.Option("--normalise-branches", help="Bring the branches to one scale before their mean is taken.")
+    ] = False,
+    pooling: Annotated[
+        PoolingChoice, typer.Option("--pooling", help="Over all patches, or over time with each band kept.")
+    ] = PoolingChoice.BUNDLE,
 ) -> None:
     """Measure the encoder of a bundle on DCASE Task 2 data.
 
@@ -145,11 +167,12 @@ def evaluate(
     from trainer.evaluate import evaluate as measure
     from trainer.results import write_result
 
-    result = measure(
+    settings = EvaluationSettings(back_end=back_end, normalise_branches=normalise_branches, pooling=pooling.value)
+    result, _ = measure(
         bundles.load(bundles.resolve(bundle)),
         read_catalogue(data, fold),
         machine,
-        settings=EvaluationSettings(),
+        settings=settings,
         console=Console(stderr=True),
     )
     write_result(out, result)
@@ -181,6 +204,50 @@ def baseline(
         write_result(out / mode, result)
         _print_result(result, data)
     typer.echo(f"written to {', '.join(str(out / mode) for mode in results)}")
+
+
+@app.command("ablate")
+def ablate(
+    bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="ROOT", help="Folder that holds <machine>/{normal,abnormal}/; simulated machines without."
+        ),
+    ] = None,
+    machine: MachineOption = None,
+    fold: FoldOption = 1,
+    test_clips: Annotated[
+        bool,
+        typer.Option("--test-clips", help="Compare on official test clips, knowing that the choice then flatters."),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+) -> None:
+    """Compare the ways of turning a bundle's embeddings into a score: back ends, pooling, scale of the branches.
+
+    Without --data, on simulated machines that no recipe trains on, healthy and with slight faults. Official test clips
+    are refused unless --test-clips says otherwise. Writes ablation.json and ablation.md to the folder --out.
+    """
+    import tempfile
+
+    from trainer import ablation
+
+    console = Console(stderr=True)
+    loaded = bundles.load(bundles.resolve(bundle))
+    with tempfile.TemporaryDirectory() as scratch:
+        if data is None:
+            ablation.simulate(Path(scratch), seed, console)
+        catalogue = read_catalogue(data or Path(scratch), fold)
+        if data is not None and not test_clips:
+            ablation.refuse_official_test_clips(catalogue)
+        variants = ablation.ablate(loaded, catalogue, machine, seed=seed, console=console)
+    clips = f"simulated machines, seed {seed}" if data is None else f"the clips under {data}"
+    if test_clips and data is not None:
+        clips += " (test clips: a choice made here flatters the figures on them)"
+    ablation.write_ablation(out, variants, clips)
+    typer.echo(ablation.summary(variants, clips))
+    typer.echo(f"written to {out}")
 
 
 def _print_result(result: "SystemResult", data: Path) -> None:

@@ -1,0 +1,145 @@
+"""Compares ways of scoring with one encoder, on clips that no official figure is computed from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from asdstream import atomic
+from asdstream.audio.simulator.dataset import ClipCounts, write_dcase
+from asdstream.audio.simulator.machine import MachineSpec
+from asdstream.bundle import Branch, Bundle
+from trainer.backends.choices import BACK_ENDS
+from trainer.bootstrap import Interval, resampled_means
+from trainer.catalogue import Catalogue
+from trainer.errors import DataError
+from trainer.evaluate import EvaluationSettings, Pooling, described, embed_sections, score_section
+from trainer.measured_clips import clips_by_section
+from trainer.progress import StageProgress
+from trainer.results import SystemResult
+
+MACHINE_TYPES = ("fan", "pump", "gearbox", "valve")
+IDENTITY = 11
+"""No recipe that ships trains on this machine."""
+COUNTS = ClipCounts(source_train=40, target_train=8, test=10)
+SEVERITY = (0.2, 0.6)
+"""Faults that are not heard at once; full ones would not tell the ways of scoring apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """One way of scoring, what it reached, and how far it is from the first way, with intervals of 95 %."""
+
+    settings: EvaluationSettings
+    result: SystemResult
+    interval: Interval
+    difference: Interval
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, for JSON."""
+        return {
+            "name": self.settings.name,
+            **self.result.to_dict(),
+            "interval": asdict(self.interval),
+            "difference_from_first": asdict(self.difference),
+        }
+
+
+def simulate(root: Path, seed: int, console: Console, machine_types: Sequence[str] = MACHINE_TYPES) -> None:
+    """Write healthy and faulty recordings of simulated machines under `root`, in the DCASE layout.
+
+    The target domain is the same machine at another load, through another microphone, in more noise.
+    """
+    with StageProgress(console).counting("simulating machines", len(machine_types)) as counter:
+        for machine_type in machine_types:
+            source = [MachineSpec(machine_type, IDENTITY, load=load, snr_db=9.0) for load in (0.5, 0.7, 0.9)]
+            target = [
+                replace(spec, load=spec.load - 0.2, microphone="electret", snr_db=5.0, background="workshop")
+                for spec in source
+            ]
+            write_dcase(root, source, target, counts=COUNTS, seed=seed, faults=None, severity=SEVERITY)
+            counter.advance()
+
+
+def refuse_official_test_clips(catalogue: Catalogue) -> None:
+    """Raise DataError where the abnormal clips are those that the official figures are computed from."""
+    if any(clip.split == "test" and clip.path.parent.name == "test" for clip in catalogue.clips):
+        raise DataError(
+            f"the abnormal clips under {catalogue.root} are official test clips, and what is chosen on them flatters "
+            "the figures computed from them; leave out --data to compare on simulated machines, name a folder of "
+            "<machine>/{normal,abnormal}, or say --test-clips and quote the choice as made on the test"
+        )
+
+
+def variants_of(bundle: Bundle) -> list[EvaluationSettings]:
+    """Every way of scoring that `bundle` allows, the method's own first."""
+    poolings: tuple[Pooling, ...] = ("bundle",)
+    if all(isinstance(branch, Branch) for branch in bundle.branches):
+        given = {branch.pooling for branch in bundle.branches if isinstance(branch, Branch)}
+        poolings += tuple(pooling for pooling in ("mean", "bands") if given != {pooling})
+    scales = (False, True) if len(bundle.branches) > 1 else (False,)
+    return [
+        EvaluationSettings(back_end=name, normalise_branches=normalise, pooling=pooling)
+        for pooling in poolings
+        for name in BACK_ENDS
+        for normalise in scales
+    ]
+
+
+def ablate(
+    bundle: Bundle, catalogue: Catalogue, machines: Sequence[str] | None = None, *, seed: int, console: Console
+) -> list[Variant]:
+    """Score the test clips of `catalogue` in every way that `bundle` allows; errors as `evaluate`."""
+    sections = list(clips_by_section(catalogue, machines).values())
+    if any(clip.anomalous is None for clips in sections for clip in clips):
+        raise DataError(f"some names under {catalogue.root} do not tell normal clips from abnormal ones")
+    settings = [replace(variant, seed=seed) for variant in variants_of(bundle)]
+    results = []
+    for pooling in dict.fromkeys(variant.pooling for variant in settings):
+        embedded = embed_sections(bundle, sections, EvaluationSettings(pooling=pooling, seed=seed), console)
+        for variant in settings:
+            if variant.pooling == pooling:
+                scored = tuple(score_section(section, variant) for section in embedded)
+                results.append(SystemResult(bundle.name, described(bundle, variant), scored))
+    means = resampled_means(results, seed)
+    if means is None:
+        raise DataError(f"there is nothing under {catalogue.root} to compare on")
+    return [
+        Variant(variant, result, Interval.of(means[:, place]), Interval.of(means[:, place] - means[:, 0]))
+        for place, (variant, result) in enumerate(zip(settings, results, strict=True))
+    ]
+
+
+def summary(variants: Sequence[Variant], clips: str) -> str:
+    """A Markdown table of the variants, which says which `clips` they were compared on."""
+    lines = [
+        f"Compared on {clips}. Intervals are 95 % bootstrap intervals over the test clips; the last column is the "
+        f"difference from {variants[0].settings.name}, clip by clip.",
+        "",
+        "| way of scoring | sAUC | tAUC | pAUC | h-mean | interval | difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for place, variant in enumerate(variants):
+        figures = [section.figures for section in variant.result.sections]
+        columns = [
+            [value for value in values if value is not None]
+            for values in zip(*((f.source_auc, f.target_auc, f.partial_auc) for f in figures if f), strict=True)
+        ]
+        cells = [f"{np.mean(column):.3f}" if column else "-" for column in columns]
+        change = "" if place == 0 else f"{variant.difference.low:+.3f} to {variant.difference.high:+.3f}"
+        lines.append(
+            f"| {variant.settings.name} | {' | '.join(cells)} | {variant.result.harmonic_mean:.3f} "
+            f"| {variant.interval.low:.3f} to {variant.interval.high:.3f} | {change} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_ablation(folder: Path, variants: Sequence[Variant], clips: str) -> None:
+    """Write `ablation.json` and `ablation.md` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"clips": clips, "variants": [variant.to_dict() for variant in variants]}
+    atomic.write_text(folder / "ablation.json", json.dumps(content, indent=2) + "\n")
+    atomic.write_text(folder / "ablation.md", summary(variants, clips))
