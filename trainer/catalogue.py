@@ -77,6 +77,7 @@ _NAMES = (
 )
 
 
+_NAMED = "named as in DCASE Task 2 (section_00_source_train_normal_0001...)"
 _PLAIN_SECTION = re.compile(r"id_(\d+)")
 
 
@@ -97,13 +98,17 @@ def read_catalogue(root: Path, fold: int = 1) -> Catalogue:
     problems: list[str] = []
     for machine_dir in sorted({path.parent for split in SPLITS for path in _folders_named(root, split)}):
         attributes = _read_attributes(machine_dir, problems)
-        for split in SPLITS:
-            for path in _recordings(machine_dir / split):
-                clip = _parse(path, machine_dir.name, split, attributes.get(path.stem))
-                if clip is None:
-                    problems.append(f"{path} is not named as in DCASE Task 2 (section_00_source_train_normal_0001...)")
-                else:
-                    clips.append(clip)
+        parsed = {
+            path: _parse(path, machine_dir.name, split, attributes.get(path.stem))
+            for split in SPLITS
+            for path in _recordings(machine_dir / split)
+        }
+        clips += [clip for clip in parsed.values() if clip is not None]
+        strangers = [path for path, clip in parsed.items() if clip is None]
+        if strangers and len(strangers) == len(parsed):
+            problems.append(f"none of the {len(parsed)} recordings in {machine_dir} is {_NAMED}; it is no machine")
+        else:
+            problems += [f"{path} is not {_NAMED}" for path in strangers]
     for machine_dir in sorted({path.parent for path in _folders_named(root, "normal")}):
         clips += _plain_clips(machine_dir, fold)
     if not clips:

@@ -75,6 +75,16 @@ def test_a_name_of_another_kind_is_a_problem_and_not_a_clip(tmp_path: Path) -> N
     assert "recording of tuesday.wav" in catalogue.problems[0]
 
 
+def test_another_kind_of_data_set_that_has_a_folder_train_is_one_problem(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001.wav")
+    for number in range(3):
+        write(tmp_path / f"noise/train/1-{number}-A-45.flac")
+    catalogue = read_catalogue(tmp_path)
+    assert catalogue.machines == ("fan",)
+    (problem,) = catalogue.problems
+    assert problem.startswith(f"none of the 3 recordings in {tmp_path / 'noise'} is named as in DCASE Task 2")
+
+
 def test_reports_count_what_was_found_and_name_what_is_broken(tmp_path: Path) -> None:
     write(tmp_path / "fan/train/section_00_source_train_normal_0001_speed_3.wav")
     write(tmp_path / "fan/train/section_00_source_train_normal_0002_speed_5.wav", seconds=0.2, rate=48_000)
