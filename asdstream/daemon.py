@@ -29,9 +29,10 @@ from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
+from asdstream.scoring.reference import Reference
 from asdstream.scoring.scorer import Scorer
 from asdstream.store.store import Store
-from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source
+from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source, separation_of, unlike_prototypes
 from asdstream.worker import IDLE_S, Crew
 
 log = structlog.get_logger()
@@ -74,9 +75,11 @@ class Daemon:
         self._capture = Capture(list(self._listeners.values()), config.alarms.source_lost_after_s)
         shortest_hop = min(channel.hop for channel in config.channels)
         sizes = tuple(size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= engine.max_batch)
+        self._separate_as = self._separations()
         self._engine = EngineLoop(
             self._embedder,
             BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * shortest_hop, max(WAITING_WINDOWS, sizes[-1])),
+            self._separate_as,
         )
         self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
         self._revisions = self._reference_revisions()
@@ -99,10 +102,15 @@ class Daemon:
 
     def run(self, stop: threading.Event) -> int:
         """Work until `stop` is set, every source has ended, or a worker has died; returns the exit code."""
+        for section in self._config.channels:
+            unlike = unlike_prototypes(self._bundle, section.machine_type, self._separate_as.get(section.id))
+            if unlike is not None:
+                log.warning("prototypes_left_out", channel=section.id, problem=unlike)
         for channel, scorer in self._scorers.items():
             if scorer.uncalibrated:
                 log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
-        log.info("warmed_up", seconds=round(self._embedder.warm_up((1, self._embedder.max_batch)), 2))
+        warm_up_s = self._embedder.warm_up((1, self._embedder.max_batch), self._separate_as.values())
+        log.info("warmed_up", seconds=round(warm_up_s, 2))
         self._listen_on_mqtt()
         self._retire_forgotten_channels()
         self._client.on_connection(self._connection_changed)
@@ -127,14 +135,27 @@ class Daemon:
         source = make_source(channel)
         return Listener(source, Channel(channel.id, channel.hop, paced=source.paced))
 
+    def _separations(self) -> dict[str, str]:
+        """By channel whose sound is separated, the machine type to separate it as."""
+        found = {
+            channel.id: separation_of(self._bundle, channel.machine_type, channel.separate)
+            for channel in self._config.channels
+        }
+        return {channel: machine_type for channel, machine_type in found.items() if machine_type is not None}
+
     def _scorer(self, channel: ChannelSection) -> Scorer:
         return Scorer.from_bundle(
             self._bundle,
             channel.machine,
             channel.machine_type,
             bearable_rate(self._config.alarms, channel.hop),
-            references_of(self._store, self._embedder, self._bundle, channel.machine),
+            self._references(channel),
+            separated=channel.id in self._separate_as,
         )
+
+    def _references(self, channel: ChannelSection) -> list[Reference]:
+        separate_as = self._separate_as.get(channel.id)
+        return references_of(self._store, self._embedder, self._bundle, channel.machine, separate_as)
 
     def _reference_revisions(self) -> dict[str, int]:
         references = self._store.references
@@ -229,7 +250,7 @@ class Daemon:
         revisions = self._reference_revisions()
         for channel in self._config.channels:
             if revisions[channel.machine] != self._revisions[channel.machine]:
-                references = references_of(self._store, self._embedder, self._bundle, channel.machine)
+                references = self._references(channel)
                 bank = self._scorers[channel.id].replace_references(references)
                 log.info(
                     "references_taken_up", channel=channel.id, references=len(references), threshold=bank.threshold

@@ -47,8 +47,11 @@ def enrol_files(
     paths: Sequence[Path],
     actor: str,
     at: float,
+    separate_as: str | None = None,
 ) -> list[Enrolled]:
     """Add the recordings at `paths` (files or folders) to the references of `machine`: all of them, or none.
+
+    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Embedder.embed_samples`).
 
     Raises AudioError, naming the recording, for one that cannot be read, is silent, or is longer than ten minutes.
     """
@@ -61,24 +64,30 @@ def enrol_files(
             raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
         _refuse_silence(path, samples)
         label = str(ULID())
-        vectors = embed_reference(embedder, samples)
+        vectors = embed_reference(embedder, samples, separate_as)
         references.append(NewReference(label, path.name, flac_of(samples), vectors))
         enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
-    store.references.add(machine, references, bundle=bundle.sha256, actor=actor, at=at)
+    store.references.add(machine, references, bundle=_maker(bundle, separate_as), actor=actor, at=at)
     return enrolled
 
 
-def references_of(store: Store, embedder: Embedder, bundle: Bundle, machine: str) -> list[Reference]:
-    """The references of `machine` as `bundle` embeds them; those that it has not embedded yet are, and are kept."""
-    known = store.references.vectors(machine, bundle.sha256)
+def references_of(
+    store: Store, embedder: Embedder, bundle: Bundle, machine: str, separate_as: str | None = None
+) -> list[Reference]:
+    """The references of `machine` as `bundle` embeds them, separated first as `separate_as` says.
+
+    Those that it has not embedded so yet are, and are kept.
+    """
+    maker = _maker(bundle, separate_as)
+    known = store.references.vectors(machine, maker)
     references: list[Reference] = []
     for entry in store.references.entries(machine):
         vectors: Vectors | None = known.get(entry.label)
         if vectors is None:
             log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
             samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
-            vectors = embed_reference(embedder, samples)
-            store.references.put_vectors(entry.label, bundle.sha256, vectors)
+            vectors = embed_reference(embedder, samples, separate_as)
+            store.references.put_vectors(entry.label, maker, vectors)
         references.append(Reference(f"{LABEL_PREFIX}{entry.label}", vectors))
     return references
 
@@ -90,9 +99,16 @@ def _refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
         raise AudioError(f"{path} is silent or shorter than a second; a reference is the machine's normal sound")
 
 
-def embed_reference(embedder: Embedder, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def embed_reference(
+    embedder: Embedder, samples: NDArray[np.float32], separate_as: str | None = None
+) -> dict[str, NDArray[np.float32]]:
     """Embeddings (n, D) by branch of windows that share no sound, of 16 kHz mono `samples` (m,)."""
-    return embedder.embed_samples(windows_of(samples, WINDOW_SECONDS))
+    return embedder.embed_samples(windows_of(samples, WINDOW_SECONDS), separate_as)
+
+
+def _maker(bundle: Bundle, separate_as: str | None) -> str:
+    """What vectors depend on besides the sound: the bundle, and which of its separators."""
+    return bundle.sha256 if separate_as is None else f"{bundle.sha256}+{bundle.separator_of(separate_as)}"
 
 
 def flac_of(samples: NDArray[np.float32]) -> bytes:

@@ -1,5 +1,7 @@
 """From sections of the configuration to the parts that they describe."""
 
+from typing import TYPE_CHECKING, Literal
+
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.file import FileSource
 from asdstream.audio.microphone import MicrophoneSource
@@ -12,6 +14,7 @@ from asdstream.audio.source import Source
 from asdstream.config import (
     AlarmsSection,
     ChannelSection,
+    ConfigError,
     FileSettings,
     MicrophoneSettings,
     MqttSection,
@@ -20,6 +23,9 @@ from asdstream.config import (
 )
 from asdstream.mqtt.broker import Broker, Tls
 from asdstream.scoring.false_alarms import FalseAlarmRate
+
+if TYPE_CHECKING:
+    from asdstream.bundle import Bundle
 
 
 def broker_of(section: MqttSection) -> Broker:
@@ -51,6 +57,37 @@ def alarm_policy(alarms: AlarmsSection) -> AlarmPolicy:
 def bearable_rate(alarms: AlarmsSection, hop_s: float) -> FalseAlarmRate:
     """How often a channel of hop `hop_s` may raise an alarm although its machine is healthy."""
     return FalseAlarmRate(alarms.false_alarms_per_day, hop_s, alarms.k, alarms.n)
+
+
+def separation_of(bundle: "Bundle", machine_type: str, separate: Literal["auto", "on", "off"] = "auto") -> str | None:
+    """The machine type as which sound of `machine_type` is separated; None where it is taken as it is.
+
+    `auto` follows the bundle's prototypes of the type, which compare only with sound treated alike; for a type that
+    the bundle does not know it separates where there is a separator. Raises ConfigError for `on` without one.
+    """
+    has_separator = bundle.separator_of(machine_type) is not None
+    if separate == "on" and not has_separator:
+        raise ConfigError(
+            f'separate = "on": bundle {bundle.name} has no separator for machine type "{machine_type}"; "auto" is right'
+        )
+    if separate == "auto":
+        known = bundle.machine_types.get(machine_type)
+        wanted = has_separator if known is None else known.separated
+    else:
+        wanted = separate == "on"
+    return machine_type if wanted else None
+
+
+def unlike_prototypes(bundle: "Bundle", machine_type: str, separate_as: str | None) -> str | None:
+    """One sentence where the bundle's prototypes cannot be compared with sound that is, or is not, separated."""
+    known = bundle.machine_types.get(machine_type)
+    if known is None or known.separated == (separate_as is not None):
+        return None
+    made, heard = ("separated", "as it is") if known.separated else ("unseparated", "separated")
+    return (
+        f'bundle {bundle.name} knows "{machine_type}" from {made} sound, and it is heard {heard} here: it is scored '
+        'against enrolled references alone, which separate = "auto" would change'
+    )
 
 
 def make_source(channel: ChannelSection) -> Source:

@@ -75,7 +75,7 @@ id = "a"
 machine = "fan"
 machine_type = "fan"
 hop = 2
-separate = "off"
+separate = "on"
 source = {kind = "microphone", device = "USB Audio", sample_rate = 48000}
 [[channels]]
 id = "b"
@@ -125,6 +125,19 @@ source = {kind = "simulator", snr_db = 6, fault = {kind = "imbalance", start_s =
 def test_a_problem_is_told_with_line_key_and_what_would_be_right(tmp_path: Path, line: str, problem: str) -> None:
     (found,) = problems(tmp_path, f"{line}\n{CHANNEL}")
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ('"both"', '"both" is not known to this version; "auto", "on" or "off" is right'),
+        ('"yes"', 'should be "auto", "on" or "off", not "yes"'),
+        ("true", 'should be "auto", "on" or "off", not true'),
+    ],
+)
+def test_separation_is_asked_for_in_words(tmp_path: Path, value: str, problem: str) -> None:
+    (found,) = problems(tmp_path, CHANNEL.replace("source", f"separate = {value}\nsource"))
+    assert found == f"6: channels[0].separate: {problem}"
 
 
 @pytest.mark.parametrize(

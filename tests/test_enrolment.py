@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 from small_bundle import fan_sound
+from system_bundles import contents_of, separator
 
 from asdstream import bundle as bundles
 from asdstream.audio.source import AudioError
-from asdstream.bundle import Bundle
+from asdstream.bundle import ANY_TYPE, Bundle
 from asdstream.engine.embedder import Embedder
 from asdstream.enrolment import MAX_RECORDING_S, enrol_files, references_of
 from asdstream.store.store import Store
@@ -60,6 +61,22 @@ def test_another_bundle_embeds_the_kept_audio_anew_once(
         # 16 bits went in and 24 are kept, so the same encoder says the same.
         np.testing.assert_allclose(anew.vectors["audiomae"], first.vectors["audiomae"], atol=1e-6)
         assert set(store.references.vectors("fan-1", other.sha256)) == {first.label.removeprefix("reference/")}
+
+
+def test_references_go_the_way_of_the_windows_and_separated_ones_are_kept_apart(
+    recording: Path, tmp_path: Path
+) -> None:
+    contents = contents_of("system1", separators={ANY_TYPE: separator(), "fan": separator(1)})
+    bundle = bundles.save(tmp_path / "bundle", contents)
+    embedder = Embedder(bundle, device="cpu", threads=1)
+    samples, _ = soundfile.read(recording, frames=160_000, dtype="float32")
+    with closing(Store(tmp_path / "state.db")) as store:
+        enrol_files(store, embedder, bundle, "fan-1", [recording], actor="someone", at=5.0, separate_as="fan")
+        for separate_as in ("fan", "lathe", None, "fan"):
+            (reference,) = references_of(store, embedder, bundle, "fan-1", separate_as)
+            expected = embedder.embed_samples(samples[None], separate_as)["audiomae"]
+            np.testing.assert_allclose(reference.vectors["audiomae"][:1], expected, atol=1e-5)
+        assert len(store.references.entries("fan-1")) == 1
 
 
 def test_a_recording_that_is_too_long_is_refused_before_anything_is_kept(

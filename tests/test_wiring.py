@@ -5,14 +5,24 @@ from pathlib import Path
 import pytest
 import soundfile
 from small_bundle import fan_sound
+from system_bundles import contents_of, separator
 
+from asdstream import bundle as bundles
 from asdstream import config as configuration
 from asdstream.audio.file import FileSource
 from asdstream.audio.microphone import MicrophoneSource
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.simulator.source import SimulatorSource
-from asdstream.config import Config
-from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source
+from asdstream.bundle import ANY_TYPE
+from asdstream.config import Config, ConfigError
+from asdstream.wiring import (
+    alarm_policy,
+    bearable_rate,
+    broker_of,
+    make_source,
+    separation_of,
+    unlike_prototypes,
+)
 
 
 def config_with(source: str, folder: Path, more: str = "") -> Config:
@@ -77,3 +87,30 @@ password_file = "password"
     broker = broker_of(config.mqtt)
     assert (broker.host, broker.port, broker.username, broker.password) == ("broker.plant", 8883, "asd", "open sesame")
     assert "sesame" not in repr(broker)
+
+
+def test_auto_separates_as_the_prototypes_were_made_and_unknown_types_where_it_can(tmp_path: Path) -> None:
+    separators = {ANY_TYPE: separator()}
+    separated = bundles.save(tmp_path / "a", contents_of("system1", separators=separators, separated=True))
+    assert [separation_of(separated, name) for name in ("fan", "lathe")] == ["fan", "lathe"]
+    as_it_is = bundles.save(tmp_path / "b", contents_of("system1", separators=separators))
+    assert [separation_of(as_it_is, name) for name in ("fan", "lathe")] == [None, "lathe"]
+    without = bundles.save(tmp_path / "c", contents_of("system1"))
+    assert [separation_of(without, name) for name in ("fan", "lathe")] == [None, None]
+
+
+def test_on_needs_a_separator_and_off_none(tmp_path: Path) -> None:
+    only_fan = bundles.save(tmp_path / "a", contents_of("system1", separators={"fan": separator()}, separated=True))
+    assert separation_of(only_fan, "fan", "on") == "fan"
+    assert separation_of(only_fan, "fan", "off") is None
+    with pytest.raises(ConfigError, match='separate = "on": bundle system1 has no separator for machine type "lathe"'):
+        separation_of(only_fan, "lathe", "on")
+
+
+def test_prototypes_of_sound_treated_otherwise_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    bundle = bundles.save(tmp_path / "a", contents_of("system1", separators={"fan": separator()}, separated=True))
+    assert unlike_prototypes(bundle, "fan", "fan") is None
+    assert unlike_prototypes(bundle, "lathe", None) is None
+    said = unlike_prototypes(bundle, "fan", None)
+    assert said is not None
+    assert 'knows "fan" from separated sound, and it is heard as it is here' in said

@@ -18,7 +18,7 @@ from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.errors import MqttError
 from asdstream.store.database import StoreError
 from asdstream.store.store import Store
-from asdstream.wiring import broker_of, make_source
+from asdstream.wiring import broker_of, make_source, separation_of, unlike_prototypes
 
 CONNECT_WITHIN_S = 5.0
 
@@ -68,6 +68,11 @@ def _bundle(settings: Config) -> str:
     from asdstream import bundle as bundles
 
     bundle = bundles.verify(bundles.resolve(settings.bundle))
+    for channel in settings.channels:
+        separate_as = separation_of(bundle, channel.machine_type, channel.separate)
+        unlike = unlike_prototypes(bundle, channel.machine_type, separate_as)
+        if unlike is not None:
+            return f"{bundle.name} is whole; channel {channel.id}: {unlike}"
     unknown = sorted({c.machine_type for c in settings.channels} - set(bundle.machine_types))
     known = ", ".join(bundle.machine_types)
     if unknown:

@@ -13,6 +13,7 @@ import typer
 from asdstream.cli.options import ConfigOption, JsonOption, load_config
 from asdstream.config import ConfigError
 from asdstream.store.store import Store
+from asdstream.wiring import separation_of
 
 
 def enroll(
@@ -37,9 +38,13 @@ def enroll(
     if machine not in names:
         raise ConfigError(f"{machine}: the configuration has no such machine; it has {', '.join(names)}")
     loaded = bundles.load(bundles.resolve(settings.bundle))
+    channel = next(channel for channel in settings.channels if channel.machine == machine)
+    separate_as = separation_of(loaded, channel.machine_type, channel.separate)
     embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
     with closing(Store(settings.store.path)) as store:
-        enrolled = enrol_files(store, embedder, loaded, machine, files, actor=getpass.getuser(), at=time.time())
+        enrolled = enrol_files(
+            store, embedder, loaded, machine, files, getpass.getuser(), time.time(), separate_as=separate_as
+        )
         count = len(store.references.entries(machine))
     if as_json:
         typer.echo(json.dumps({"machine": machine, "enrolled": [asdict(row) for row in enrolled], "references": count}))

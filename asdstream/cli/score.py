@@ -22,7 +22,7 @@ from asdstream.audio.windower import windows_of
 from asdstream.cli.options import ConfigOption, load_config
 from asdstream.config import AlarmsSection, ConfigError
 from asdstream.store.store import Store
-from asdstream.wiring import bearable_rate
+from asdstream.wiring import bearable_rate, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
     from asdstream.engine.embedder import Embedder
@@ -50,6 +50,15 @@ class RecordingScore:
     windows: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What recordings are scored with; `separate_as` as `Embedder.embed_samples` takes it."""
+
+    embedder: "Embedder"
+    scorer: "Scorer"
+    separate_as: str | None
+
+
 def score(
     files: Annotated[list[Path], typer.Argument(help="WAV or FLAC files, or folders of them.", metavar="FILES...")],
     machine: Annotated[
@@ -73,16 +82,16 @@ def score(
     --machine-type). A recording that cannot be read is named, the others are scored, and the exit code is 1.
     """
     if bundle is not None or machine_type is not None:
-        embedder, scorer = _from_bundle(bundle or "builtin:demo", machine_type, hop)
+        means = _from_bundle(bundle or "builtin:demo", machine_type, hop)
     else:
-        embedder, scorer = _from_config(config, machine, hop)
-    if scorer.uncalibrated:
-        typer.echo(scorer.uncalibrated, err=True)
+        means = _from_config(config, machine, hop)
+    if means.scorer.uncalibrated:
+        typer.echo(means.scorer.uncalibrated, err=True)
     scores: list[RecordingScore] = []
     failed = False
     for path in find_recordings(files):
         try:
-            scores.append(_score_recording(path, embedder, scorer, hop))
+            scores.append(_score_recording(path, means, hop))
         except AudioError as error:
             typer.echo(f"asdstream: {error}", err=True)
             failed = True
@@ -90,7 +99,7 @@ def score(
     raise typer.Exit(int(failed))
 
 
-def _from_bundle(reference: str, machine_type: str | None, hop: float) -> "tuple[Embedder, Scorer]":
+def _from_bundle(reference: str, machine_type: str | None, hop: float) -> _Means:
     from asdstream import bundle as bundles
     from asdstream.engine.embedder import Embedder
     from asdstream.scoring.scorer import Scorer
@@ -102,10 +111,13 @@ def _from_bundle(reference: str, machine_type: str | None, hop: float) -> "tuple
     if machine_type not in loaded.machine_types:
         raise ConfigError(f"--machine-type {machine_type}: bundle {loaded.name} does not know it; it knows {known}")
     rate = bearable_rate(AlarmsSection(), hop)
-    return Embedder(loaded), Scorer.from_bundle(loaded, machine_type, machine_type, rate)
+    separate_as = separation_of(loaded, machine_type)
+    separated = separate_as is not None
+    scorer = Scorer.from_bundle(loaded, machine_type, machine_type, rate, separated=separated)
+    return _Means(Embedder(loaded), scorer, separate_as)
 
 
-def _from_config(config: Path | None, machine: str | None, hop: float) -> "tuple[Embedder, Scorer]":
+def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means:
     from asdstream import bundle as bundles
     from asdstream.engine.embedder import Embedder
     from asdstream.enrolment import references_of
@@ -119,24 +131,30 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> "tuple
     if channel is None:
         raise ConfigError(f"--machine {machine}: the configuration has no such machine; it has {names}")
     loaded = bundles.load(bundles.resolve(settings.bundle))
+    separate_as = separation_of(loaded, channel.machine_type, channel.separate)
+    unlike = unlike_prototypes(loaded, channel.machine_type, separate_as)
+    if unlike is not None:
+        typer.echo(unlike, err=True)
     embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
     with closing(Store(settings.store.path)) as store:
-        references = references_of(store, embedder, loaded, machine)
+        references = references_of(store, embedder, loaded, machine, separate_as)
     rate = bearable_rate(settings.alarms, hop)
-    return embedder, Scorer.from_bundle(loaded, machine, channel.machine_type, rate, references)
+    separated = separate_as is not None
+    scorer = Scorer.from_bundle(loaded, machine, channel.machine_type, rate, references, separated=separated)
+    return _Means(embedder, scorer, separate_as)
 
 
-def _score_recording(path: Path, embedder: "Embedder", scorer: "Scorer", hop: float) -> RecordingScore:
+def _score_recording(path: Path, means: _Means, hop: float) -> RecordingScore:
     samples = resample_clip(read_recording(path))
-    values = scorer.score_vectors(embedder.embed_samples(windows_of(samples, hop)))
+    values = means.scorer.score_vectors(means.embedder.embed_samples(windows_of(samples, hop), means.separate_as))
     mean = float(np.mean(values))
     return RecordingScore(
         file=str(path),
         seconds=round(len(samples) / SAMPLE_RATE, 3),
         score=mean,
         largest=float(np.max(values)),
-        threshold=scorer.threshold,
-        anomalous=mean > scorer.threshold,
+        threshold=means.scorer.threshold,
+        anomalous=mean > means.scorer.threshold,
         windows=tuple(float(value) for value in values),
     )
 

@@ -1,7 +1,7 @@
-"""From windows to embeddings: the bundle's encoders, run in batches."""
+"""From windows to embeddings: the bundle's separators and encoders, run in batches."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from asdstream.bundle import Bundle
 from asdstream.engine.device import Placement, choose
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.errors import EmbeddingError, EngineError
+from asdstream.engine.separation import Separator
 from asdstream.models.fbank import shared_front_ends
 
 LOUDEST = 100.0
@@ -48,39 +49,55 @@ class Embedder:
         self._heads = {
             branch.name: bundle.build_head(branch.name).to(self.placement.device) for branch in bundle.branches
         }
+        self._separator = Separator(bundle, self.placement)
 
-    def warm_up(self, batches: Sequence[int] = (1,)) -> float:
-        """Run each of these batch sizes once, so that no window pays for the first run; returns the seconds taken."""
+    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
+        """Run each of these batch sizes, and the separators of these machine types, once; returns the seconds taken.
+
+        No window pays for the first run then.
+        """
         begun = time.perf_counter()
         for size in batches:
             self._embed(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), dtype=np.float32))
+        for machine_type in dict.fromkeys(separate_as):
+            self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
         return time.perf_counter() - begun
 
-    def embed(self, windows: Sequence[Window]) -> list[Embedding]:
+    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
         """One embedding per window, in order.
 
-        Raises EmbeddingError, naming the windows, where samples or an embedding are not finite.
+        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as.
+
+        Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
+        the bundle has no separator for a type.
         """
         if not windows:
             return []
         names = [f"window {window.index} of channel {window.channel!r}" for window in windows]
-        vectors = self._checked(np.stack([window.samples for window in windows]), names)
+        machine_types = [(separate_as or {}).get(window.channel) for window in windows]
+        vectors = self._checked(np.stack([window.samples for window in windows]), machine_types, names)
         return [
             Embedding(window, {branch: rows[i] for branch, rows in vectors.items()}) for i, window in enumerate(windows)
         ]
 
-    def embed_samples(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def embed_samples(
+        self, samples: NDArray[np.float32], separate_as: str | None = None
+    ) -> dict[str, NDArray[np.float32]]:
         """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
 
-        Raises EmbeddingError as `embed` does, and EngineError for another shape.
+        They are separated first where `separate_as` tells the machine type to separate them as. Raises EmbeddingError
+        and EngineError as `embed` does, and EngineError for another shape.
         """
-        return self._checked(samples, [f"window {i} of {len(samples)}" for i in range(len(samples))])
+        names = [f"window {i} of {len(samples)}" for i in range(len(samples))]
+        return self._checked(samples, [separate_as] * len(samples), names)
 
-    def _checked(self, samples: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def _checked(
+        self, samples: NDArray[np.float32], machine_types: Sequence[str | None], names: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
         if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
             raise EngineError(f"windows have shape {samples.shape}; (B, {WINDOW_SAMPLES}) is expected")
         _refuse(np.asarray(~np.isfinite(samples).all(axis=1)), names, "holds samples that are NaN or infinite")
-        samples = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
+        samples = self._separated(np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32), machine_types, names)
         parts = [self._embed(samples[i : i + self.max_batch]) for i in range(0, len(samples), self.max_batch)]
         vectors: dict[str, NDArray[np.float32]] = {}
         for branch in self.branches:
@@ -92,6 +109,17 @@ class Embedder:
             rows.setflags(write=False)
             vectors[branch.name] = rows
         return vectors
+
+    def _separated(
+        self, samples: NDArray[np.float32], machine_types: Sequence[str | None], names: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Windows (B, 160000), each separated as its machine type, or left as it is where that is None."""
+        separated = samples.copy()
+        for machine_type in {name for name in machine_types if name is not None}:
+            rows = [i for i, other in enumerate(machine_types) if other == machine_type]
+            separated[rows] = self._separator.separate(samples[rows], machine_type)
+        _refuse(np.asarray(~np.isfinite(separated).all(axis=1)), names, "was NaN or infinite once separated")
+        return separated
 
     def _embed(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Embeddings (B, D) by branch, of whatever length and content."""

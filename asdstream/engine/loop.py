@@ -24,10 +24,18 @@ class EngineLoop:
 
     Windows that find no room push out the oldest one of the channel that is furthest behind (`BatchQueue`); windows
     that cannot be embedded (samples or an embedding that are not finite) are left out. Both are counted by channel.
+    `separate_as` is what `Embedder.embed` takes: the machine type as which a channel's sound is separated first.
     """
 
-    def __init__(self, embedder: Embedder, policy: BatchPolicy, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        policy: BatchPolicy,
+        separate_as: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._embedder = embedder
+        self._separate_as = dict(separate_as or {})
         self._clock = clock
         self._queue = BatchQueue(policy)
         self._waiting: Counter[str] = Counter()
@@ -83,7 +91,7 @@ class EngineLoop:
 
     def _embed(self, batch: list[Window]) -> list[Embedding]:
         try:
-            return self._embedder.embed(batch)
+            return self._embedder.embed(batch, self._separate_as)
         except EmbeddingError as error:
             log.warning("window_not_embedded", problem=str(error))
             spoilt = set(error.positions)

@@ -73,9 +73,17 @@ class Scorer:
         machine_type: str,
         bearable: FalseAlarmRate,
         references: Sequence[Reference] = (),
+        *,
+        separated: bool = False,
     ) -> Self:
-        """For `machine`, of a type that the bundle may know; raises CalibrationError where its calibration is odd."""
+        """For `machine`, of a type that the bundle may know; raises CalibrationError where its calibration is odd.
+
+        `separated` says whether what will be scored has been separated. Prototypes that were fitted on sound treated
+        otherwise are left out, with their calibration.
+        """
         known = bundle.machine_types.get(machine_type)
+        if known is not None and known.separated != separated:
+            known = None
         calibration = None
         if known is not None and known.calibration is not None:
             try:
@@ -156,7 +164,7 @@ class Scorer:
     def _required(self, bank: Bank) -> Mapping[str, PrototypeSet]:
         if not bank.prototypes:
             raise ScoringError(
-                f"machine {self.machine!r} has no prototypes: the bundle does not know its type and no reference is "
+                f"machine {self.machine!r} has no prototypes: the bundle has none that fit and no reference is "
                 "enrolled, so enrol recordings of its normal sound"
             )
         return bank.prototypes

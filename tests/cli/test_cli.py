@@ -11,6 +11,10 @@ import pytest
 import soundfile
 from processes import asdstream
 from small_bundle import fan_sound, strange_sound
+from system_bundles import contents_of, separator
+
+from asdstream import bundle as bundles
+from asdstream.bundle import ANY_TYPE, Bundle
 
 COMMANDS = ["demo", "run", "check", "score", "feed", "devices", "enroll", "bundle"]
 
@@ -42,6 +46,13 @@ source = {{ kind = "file", path = "{clips}" }}
 """
     )
     return path
+
+
+@pytest.fixture
+def separating(tmp_path: Path) -> Bundle:
+    """An untrained System-3 with a separator, which knows `fan` from separated sound."""
+    contents = contents_of("system3", separators={ANY_TYPE: separator()}, separated=True)
+    return bundles.save(tmp_path / "separating", contents)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -152,6 +163,39 @@ def test_bundle_info_and_verify_show_what_is_inside(small_bundle: Path) -> None:
     verified = asdstream("bundle", "verify", small_bundle)
     assert verified.returncode == 0
     assert facts["sha256"] in verified.stdout
+
+
+def test_bundle_info_names_branches_and_separators(separating: Bundle) -> None:
+    facts = json.loads(asdstream("bundle", "info", separating.path, "--json").stdout)
+    assert facts["branches"]["fused"] == {
+        "encoders": ["beats", "audiomae"],
+        "made_by": "attentive fusion",
+        "embedding_size": 24,
+    }
+    assert facts["separators"] == {"*": "tfgridnet"}
+    assert facts["machine_types"]["fan"]["separated"]
+
+
+@pytest.mark.parametrize("separate", ["auto", "off"])
+def test_what_was_enrolled_is_at_no_distance_whether_it_is_separated_or_not(
+    separate: str, config: Path, clips: Path, separating: Bundle, small_bundle: Path
+) -> None:
+    text = config.read_text().replace(str(small_bundle), str(separating.path))
+    config.write_text(f'{text}separate = "{separate}"\n')
+    clip = clips / "ten_seconds.wav"
+    soundfile.write(clip, fan_sound(10, seed=203), 16_000, subtype="PCM_16")
+    assert asdstream("enroll", "fan-1", clip, "-c", config).returncode == 0
+    done = asdstream("score", clip, "-c", config, "--machine", "fan-1", "--json")
+    assert json.loads(done.stdout)[0]["score"] == pytest.approx(0, abs=1e-5)
+    assert ("scored against enrolled references alone" in done.stderr) == (separate == "off")
+
+
+def test_separation_without_a_separator_is_an_error_of_the_configuration(config: Path) -> None:
+    config.write_text(f'{config.read_text()}separate = "on"\n')
+    for command in ("run", "check"):
+        done = asdstream(command, "-c", config)
+        assert done.returncode == (78 if command == "run" else 1)
+        assert 'bundle small has no separator for machine type "fan"' in done.stderr + done.stdout
 
 
 def test_feed_refuses_a_channel_that_takes_no_messages(config: Path, clips: Path) -> None:

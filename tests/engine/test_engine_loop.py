@@ -1,6 +1,6 @@
 """The micro-batch loop between capture and the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -18,8 +18,9 @@ class PretendEmbedder:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def embed(self, windows: Sequence[Window]) -> list[Embedding]:
+    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.batches.append(len(windows))
+        self.separated = [window.channel for window in windows if window.channel in separate_as]
         spoilt = tuple(i for i, window in enumerate(windows) if not np.isfinite(window.samples).all())
         if spoilt:
             raise EmbeddingError("holds NaN", spoilt)
@@ -49,7 +50,7 @@ def embedder() -> PretendEmbedder:
 
 @pytest.fixture
 def loop(embedder: PretendEmbedder, clock: Clock) -> EngineLoop:
-    return EngineLoop(embedder, BatchPolicy((1, 2, 4), deadline_s=0.5, capacity=6), clock)  # type: ignore[arg-type]
+    return EngineLoop(embedder, BatchPolicy((1, 2, 4), deadline_s=0.5, capacity=6), {"b": "fan"}, clock)  # type: ignore[arg-type]
 
 
 def heard(embeddings: Sequence[Embedding]) -> list[tuple[str, int]]:
@@ -62,6 +63,13 @@ def test_a_full_batch_is_embedded_at_once_and_channels_take_turns(loop: EngineLo
         loop.offer(window("b", index))
     assert heard(loop.step(0.0)) == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     assert loop.idle
+
+
+def test_the_embedder_is_told_which_channels_are_separated(loop: EngineLoop, embedder: PretendEmbedder) -> None:
+    for channel in ("a", "b", "a", "b"):
+        loop.offer(window(channel, 0))
+    loop.step(0.0)
+    assert embedder.separated == ["b", "b"]
 
 
 def test_a_lone_window_waits_for_company_until_its_deadline(loop: EngineLoop, clock: Clock) -> None:

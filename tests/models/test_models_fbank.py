@@ -14,6 +14,7 @@ from asdstream.models.fbank import (
     beats_front_end,
     frame_count,
     kaldi_fbank,
+    shared_front_ends,
 )
 
 
@@ -158,3 +159,10 @@ def test_a_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_a_deviation_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="positive"):
         FbankFrontEnd("povey", 1.0, mean=0.0, deviation=0.0)
+
+
+def test_front_ends_that_are_computed_together_give_what_each_gives_alone() -> None:
+    waveform = 0.1 * torch.randn(6, 32_000, generator=torch.Generator().manual_seed(4))
+    ends = [beats_front_end(), audiomae_front_end(), beats_front_end()]
+    for together, end in zip(shared_front_ends(waveform, ends), ends, strict=True):
+        torch.testing.assert_close(together, end(waveform), rtol=0, atol=0)

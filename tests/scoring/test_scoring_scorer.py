@@ -206,7 +206,7 @@ def test_references_are_replaced_between_two_windows_and_never_within_one() -> N
     assert seen <= expected
 
 
-def bundle_with(calibration: Mapping[str, Any] | None) -> Bundle:
+def bundle_with(calibration: Mapping[str, Any] | None, separated: bool = False) -> Bundle:
     return Bundle(
         path=Path("press-bundle"),
         sha256="0" * 64,
@@ -218,7 +218,7 @@ def bundle_with(calibration: Mapping[str, Any] | None) -> Bundle:
         window_seconds=10.0,
         encoders={},
         branches=(Branch("audiomae", "audiomae"),),
-        machine_types={"stamping": MachineType({"audiomae": known()}, calibration)},
+        machine_types={"stamping": MachineType({"audiomae": known()}, calibration, separated)},
         files={},
     )
 
@@ -255,3 +255,14 @@ def test_sound_that_varies_beyond_any_threshold_is_said() -> None:
     assert made.threshold == UNREACHABLE
     assert made.uncalibrated is not None
     assert "varies so much" in made.uncalibrated
+
+
+def test_prototypes_of_separated_sound_serve_only_separated_sound() -> None:
+    bundle = bundle_with(calibration().to_dict(), separated=True)
+    alike = Scorer.from_bundle(bundle, "press", "stamping", BEARABLE, separated=True)
+    assert alike.ready
+    assert alike.uncalibrated is None
+    unlike = Scorer.from_bundle(bundle, "press", "stamping", BEARABLE)
+    assert not unlike.ready
+    assert unlike.uncalibrated is not None
+    assert Scorer.from_bundle(bundle, "press", "stamping", BEARABLE, references(12)).ready
