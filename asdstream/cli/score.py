@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from asdstream.audio.recording import find_recordings, read_recording
 from asdstream.audio.resampler import resample_clip
@@ -171,7 +171,7 @@ def _print(scores: list[RecordingScore], output: Format) -> None:
                     [row.file, row.seconds, row.score, row.largest, row.threshold, int(row.anomalous), len(row.windows)]
                 )
         case Format.TABLE:
-            table = Table("file", "seconds", "windows", "score", "largest", "threshold", "")
+            table = Table(Column("file", overflow="fold"), "seconds", "windows", "score", "largest", "threshold", "")
             for row in scores:
                 table.add_row(
                     row.file,
