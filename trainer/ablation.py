@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from asdstream import atomic
@@ -13,8 +12,8 @@ from asdstream.audio.simulator.dataset import ClipCounts, write_dcase
 from asdstream.audio.simulator.machine import MachineSpec
 from asdstream.bundle import Branch, Bundle
 from trainer.backends.choices import BACK_ENDS
-from trainer.bootstrap import Interval, resampled_means
 from trainer.catalogue import Catalogue
+from trainer.comparison import ComparedSystem, compare, comparison_table
 from trainer.errors import DataError
 from trainer.evaluate import EvaluationSettings, Pooling, described, embed_sections, score_section
 from trainer.measured_clips import clips_by_section
@@ -27,25 +26,6 @@ IDENTITY = 11
 COUNTS = ClipCounts(source_train=40, target_train=8, test=10)
 SEVERITY = (0.2, 0.6)
 """Faults that are not heard at once; full ones would not tell the ways of scoring apart."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Variant:
-    """One way of scoring, what it reached, and how far it is from the first way, with intervals of 95 %."""
-
-    settings: EvaluationSettings
-    result: SystemResult
-    interval: Interval
-    difference: Interval
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain values, for JSON."""
-        return {
-            "name": self.settings.name,
-            **self.result.to_dict(),
-            "interval": asdict(self.interval),
-            "difference_from_first": asdict(self.difference),
-        }
 
 
 def simulate(root: Path, seed: int, console: Console, machine_types: Sequence[str] = MACHINE_TYPES) -> None:
@@ -91,7 +71,7 @@ def variants_of(bundle: Bundle) -> list[EvaluationSettings]:
 
 def ablate(
     bundle: Bundle, catalogue: Catalogue, machines: Sequence[str] | None = None, *, seed: int, console: Console
-) -> list[Variant]:
+) -> list[ComparedSystem]:
     """Score the test clips of `catalogue` in every way that `bundle` allows; errors as `evaluate`."""
     sections = list(clips_by_section(catalogue, machines).values())
     if any(clip.anomalous is None for clips in sections for clip in clips):
@@ -102,42 +82,17 @@ def ablate(
         embedded = embed_sections(bundle, sections, EvaluationSettings(pooling=pooling, seed=seed), console)
         for variant in settings:
             if variant.pooling == pooling:
-                scored = tuple(score_section(section, variant) for section in embedded)
-                results.append(SystemResult(bundle.name, described(bundle, variant), scored))
-    means = resampled_means(results, seed)
-    if means is None:
-        raise DataError(f"there is nothing under {catalogue.root} to compare on")
-    return [
-        Variant(variant, result, Interval.of(means[:, place]), Interval.of(means[:, place] - means[:, 0]))
-        for place, (variant, result) in enumerate(zip(settings, results, strict=True))
-    ]
+                scored = tuple(score_section(section, variant).result for section in embedded)
+                results.append((variant.name, SystemResult(bundle.name, described(bundle, variant), scored)))
+    return compare(results, seed)
 
 
-def summary(variants: Sequence[Variant], clips: str) -> str:
+def summary(variants: Sequence[ComparedSystem], clips: str) -> str:
     """A Markdown table of the variants, which says which `clips` they were compared on."""
-    lines = [
-        f"Compared on {clips}. Intervals are 95 % bootstrap intervals over the test clips; the last column is the "
-        f"difference from {variants[0].settings.name}, clip by clip.",
-        "",
-        "| way of scoring | sAUC | tAUC | pAUC | h-mean | interval | difference |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for place, variant in enumerate(variants):
-        figures = [section.figures for section in variant.result.sections]
-        columns = [
-            [value for value in values if value is not None]
-            for values in zip(*((f.source_auc, f.target_auc, f.partial_auc) for f in figures if f), strict=True)
-        ]
-        cells = [f"{np.mean(column):.3f}" if column else "-" for column in columns]
-        change = "" if place == 0 else f"{variant.difference.low:+.3f} to {variant.difference.high:+.3f}"
-        lines.append(
-            f"| {variant.settings.name} | {' | '.join(cells)} | {variant.result.harmonic_mean:.3f} "
-            f"| {variant.interval.low:.3f} to {variant.interval.high:.3f} | {change} |"
-        )
-    return "\n".join(lines) + "\n"
+    return f"Ways of scoring, compared on {clips}.\n\n{comparison_table(variants)}"
 
 
-def write_ablation(folder: Path, variants: Sequence[Variant], clips: str) -> None:
+def write_ablation(folder: Path, variants: Sequence[ComparedSystem], clips: str) -> None:
     """Write `ablation.json` and `ablation.md` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"clips": clips, "variants": [variant.to_dict() for variant in variants]}

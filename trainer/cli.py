@@ -139,9 +139,18 @@ def checkpoint(
 
 @app.command("evaluate")
 def evaluate(
-    bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
+    bundle: Annotated[str | None, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")] = None,
+    systems: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--systems",
+            metavar="SYSTEM...",
+            help="Several, side by side: bundles, and folders that evaluate or baseline wrote for the same data.",
+        ),
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", hidden=True)] = None,
     machine: MachineOption = None,
     fold: FoldOption = 1,
     back_end: Annotated[
@@ -157,26 +166,28 @@ def evaluate(
     pooling: Annotated[
         PoolingChoice, typer.Option("--pooling", help="Over all patches, or over time with each band kept.")
     ] = PoolingChoice.BUNDLE,
+    pictures: Annotated[bool, typer.Option(help="Histograms of scores, ROC curves, maps of embeddings.")] = True,
 ) -> None:
-    """Measure the encoder of a bundle on DCASE Task 2 data.
+    """Measure the encoders of a bundle, or of several, on DCASE Task 2 data.
 
     Prototypes are fitted to the training clips of each section (those of the bundle are not used); test clips are only
-    scored. Writes anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folder --out.
+    scored. Writes anomaly_score_*.csv, decision_result_*.csv, evaluation.json, pictures, and table1.md, the report's
+    table with our row, to the folder --out; of several systems each to a folder of its own in it, and comparison.md.
     """
     from trainer.evaluate import EvaluationSettings
-    from trainer.evaluate import evaluate as measure
-    from trainer.results import write_result
+    from trainer.evaluation_report import EvaluationRun
 
+    if more and not systems:
+        raise typer.BadParameter(f"{more[0]} stands alone; bundles follow --bundle or --systems")
+    references = [*([bundle] if bundle else []), *(systems or []), *(more or [])]
+    if not references:
+        raise typer.BadParameter("say what to measure with --bundle or --systems")
     settings = EvaluationSettings(back_end=back_end, normalise_branches=normalise_branches, pooling=pooling.value)
-    result, _ = measure(
-        bundles.load(bundles.resolve(bundle)),
-        read_catalogue(data, fold),
-        machine,
-        settings=settings,
-        console=Console(stderr=True),
-    )
-    write_result(out, result)
-    _print_result(result, data)
+    run = EvaluationRun(read_catalogue(data, fold), machine, settings, out, Console(stderr=True), pictures=pictures)
+    compared = run.measure(references)
+    for system in compared:
+        _print_result(system.result, data)
+    typer.echo("\n" + run.tables(compared))
     typer.echo(f"written to {out}")
 
 
@@ -196,13 +207,16 @@ def baseline(
     """
     from trainer.autoencoder import AutoencoderSettings
     from trainer.baseline import run_baseline
-    from trainer.results import write_result
+    from trainer.comparison import compare
+    from trainer.evaluation_report import write_system, write_tables
 
     settings = AutoencoderSettings(epochs=epochs, seed=seed)
     results = run_baseline(read_catalogue(data, fold), machine, settings=settings, console=Console(stderr=True))
-    for mode, result in results.items():
-        write_result(out / mode, result)
-        _print_result(result, data)
+    compared = compare([(result.system, result) for result in results.values()])
+    for mode, system in zip(results, compared, strict=True):
+        write_system(out / mode, system)
+        _print_result(system.result, data)
+    write_tables(out, compared)
     typer.echo(f"written to {', '.join(str(out / mode) for mode in results)}")
 
 

@@ -17,10 +17,20 @@ from trainer.folder_sound import clip_recording
 from trainer.measured_clips import clips_by_section
 from trainer.progress import StageProgress
 from trainer.results import SectionResult, SystemResult
-from trainer.section_scorer import FOLDS, Embedded, fit_section
+from trainer.section_scorer import FOLDS, Embedded, SectionScorer, fit_section
 
 DECISION_QUANTILE = 0.9
 """A clip is called anomalous over this quantile of normal scores, as the official baseline does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredSection:
+    """One section as it was measured: what came out, what scored it, and the embeddings of its clips."""
+
+    result: SectionResult
+    scorer: SectionScorer
+    embedded: Sequence[Embedded]
+
 
 Pooling = Literal["bundle", "mean", "bands"]
 
@@ -54,15 +64,16 @@ def evaluate(
     *,
     settings: EvaluationSettings,
     console: Console,
-) -> tuple[SystemResult, list[list[Embedded]]]:
-    """Score the test clips of `machines` (all where None); returns the embeddings of each section as well.
+) -> tuple[SystemResult, list[MeasuredSection]]:
+    """Score the test clips of `machines` (all where None).
 
     Raises DataError where a section lacks training or test clips, or the same clip lies in two folders.
     """
     sections = clips_by_section(catalogue, machines)
     embedded = embed_sections(bundle, list(sections.values()), settings, console)
-    results = [score_section(section, settings) for section in embedded]
-    return SystemResult(bundle.name, described(bundle, settings), tuple(results)), embedded
+    measured = [score_section(section, settings) for section in embedded]
+    name = bundle.name if settings == EvaluationSettings() else f"{bundle.name} ({settings.name})"
+    return SystemResult(name, described(bundle, settings), tuple(section.result for section in measured)), measured
 
 
 def described(bundle: Bundle, settings: EvaluationSettings) -> dict[str, object]:
@@ -103,7 +114,7 @@ def with_pooling(bundle: Bundle, pooling: Pooling) -> Bundle:
     return replace(bundle, branches=tuple(branches))
 
 
-def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) -> SectionResult:
+def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) -> MeasuredSection:
     """Fit to the training clips of one section and score its test clips."""
     train = [pair for pair in embedded if pair[0].split == "train"]
     test = [pair for pair in embedded if pair[0].split == "test"]
@@ -111,7 +122,7 @@ def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) ->
     if sum(clip.domain is Domain.SOURCE for clip, _ in train) < FOLDS:
         raise DataError(f"{machine} section {section} has fewer than {FOLDS} source-domain training clips")
     scorer = fit_section(train, back_end(settings.back_end), settings.seed, normalise=settings.normalise_branches)
-    return SectionResult(
+    result = SectionResult(
         machine=machine,
         section=section,
         train_clips=len(train),
@@ -119,3 +130,4 @@ def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) ->
         scores=scorer.clip_scores([vectors for _, vectors in test]),
         threshold=float(np.quantile(scorer.held_out, DECISION_QUANTILE)),
     )
+    return MeasuredSection(result, scorer, embedded)

@@ -32,7 +32,7 @@ def draw_losses(path: Path, log: MetricsLog, stage: str) -> None:
     right = axes.twinx()
     right.plot(steps, rates, color="#c0504d", linewidth=0.8, linestyle="--")
     right.set_ylabel("learning rate (dashed)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reconstruction(path: Path, reconstruction: Reconstruction, times: int, bands: int, patch: int) -> None:
@@ -57,10 +57,11 @@ def draw_reconstruction(path: Path, reconstruction: Reconstruction, times: int, 
         axes.imshow(picture.T, origin="lower", aspect="auto", cmap=colours, vmin=was.min(), vmax=was.max())
         axes.set(title=title, ylabel="mel band")
     axes.set_xlabel("frame (10 ms)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; needs no screen."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
     atomic.write_bytes(path, buffer.getvalue())

@@ -1,17 +1,21 @@
 """What a system makes of the test clips: scores and decisions clip by clip, and the figures that follow from them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdstream import atomic
 from trainer.catalogue import Clip
+from trainer.errors import DataError
 from trainer.metrics import SectionFigures, harmonic_mean, section_figures
-from trainer.submission import write_submission
+from trainer.submission import read_scores, write_submission
+
+RESULT_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +106,43 @@ def write_result(folder: Path, result: SystemResult, **further: object) -> None:
             scores=section.scores.tolist(),
             threshold=section.threshold,
         )
-    atomic.write_text(folder / "evaluation.json", json.dumps({**result.to_dict(), **further}, indent=2) + "\n")
+    atomic.write_text(folder / RESULT_FILE, json.dumps({**result.to_dict(), **further}, indent=2) + "\n")
 
 
 def _mean_of(sections: list[SectionResult] | tuple[SectionResult, ...]) -> float | None:
     figures = [value for section in sections if (known := section.figures) for value in known.known]
     return harmonic_mean(figures) if figures else None
+
+
+def read_result(folder: Path, clips: Mapping[tuple[str, str], Sequence[Clip]]) -> SystemResult:
+    """Read back what `write_result` wrote; `clips` are the training and test clips of each section.
+
+    Raises DataError where the folder holds no such thing, or its clips are not those of the data.
+    """
+    path = folder / RESULT_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        name = str(content["system"])
+        sections = tuple(
+            _read_section(folder, entry, clips[entry["machine"], entry["section"]])
+            for entry in content["sections"]
+            if (entry["machine"], entry["section"]) in clips
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is not an evaluation that `asdtrain evaluate` or `baseline` wrote ({error})"
+        ) from error
+    return SystemResult(name, {key: content[key] for key in ("settings",) if key in content}, sections)
+
+
+def _read_section(folder: Path, entry: Mapping[str, Any], clips: Sequence[Clip]) -> SectionResult:
+    scores = read_scores(folder, entry["machine"], entry["section"])
+    test = tuple(clip for clip in clips if clip.split == "test")
+    missing = [clip.path.name for clip in test if clip.path.name not in scores]
+    if missing:
+        raise DataError(
+            f"{folder} has no score for {missing[0]} and {len(missing) - 1} other test clips; measure the system on "
+            "the same data"
+        )
+    values = np.array([scores[clip.path.name] for clip in test])
+    return SectionResult(entry["machine"], entry["section"], entry["train_clips"], test, values, entry["threshold"])

@@ -44,7 +44,7 @@ def test_every_way_of_scoring_is_compared_and_the_clips_are_named(
     assert names == ways + [f"{way}, pooling over bands" for way in ways]
     assert content["variants"][0]["difference_from_first"] == {"low": 0.0, "high": 0.0}
     assert all(variant["sections"][0]["figures"]["source_auc"] > 0.9 for variant in content["variants"])
-    assert f"Compared on the clips under {plain}" in result.output
+    assert f"compared on the clips under {plain}" in result.output
     assert (tmp_path / "ablation.md").read_text() in result.output
 
 
@@ -69,7 +69,7 @@ def test_without_data_the_machines_are_simulated(
     monkeypatch.setattr(ablation.simulate, "__defaults__", (("fan",),))
     result = asdtrain("ablate", "--bundle", small_bundle, "--out", tmp_path, "--seed", 4)
     assert result.exception is None, result.output
-    assert "Compared on simulated machines, seed 4" in result.output
+    assert "compared on simulated machines, seed 4" in result.output
 
 
 def test_branches_are_brought_to_one_scale_where_there_are_several(small_bundle: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_fused_branch_keeps_its_pooling(small_bundle: Path) -> None:
 def test_pooling_over_bands_widens_the_embeddings(plain: Path, small_bundle: Path) -> None:
     bundle = bundles.load(small_bundle)
     settings = EvaluationSettings(pooling="bands")
-    result, embedded = evaluate(bundle, read_catalogue(plain), settings=settings, console=Console(quiet=True))
-    assert embedded[0][0][1]["audiomae"].shape == (1, 8 * 32)
+    result, measured = evaluate(bundle, read_catalogue(plain), settings=settings, console=Console(quiet=True))
+    assert measured[0].embedded[0][1]["audiomae"].shape == (1, 8 * 32)
     assert result.described["settings"] == {
         "back_end": "minimum-cosine",
         "normalise_branches": False,
