@@ -83,9 +83,23 @@ def train_autoencoder(
 ) -> Autoencoder:
     """Train on the stacked frames of `clips`, each (T, 128); returned in evaluation mode.
 
-    The same seed, device and number of threads give the same weights. Raises DataError for clips too short.
+    The same seed and kind of device give the same weights. On a CPU one thread does it: layers of this size gain
+    nothing from a second one, and lose tenfold where that has to share its core. Raises DataError for clips too short.
     """
-    device = device or torch.device("cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _train(clips, settings, device or torch.device("cpu"), on_epoch)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(
+    clips: Sequence[Tensor],
+    settings: AutoencoderSettings,
+    device: torch.device,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> Autoencoder:
     frames = torch.cat(list(clips)).to(device)
     starts = _starts([len(clip) for clip in clips])
     if len(starts) < 2:

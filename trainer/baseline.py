@@ -1,4 +1,4 @@
-"""The floor on any data: the autoencoder of DCASE Task 2, in its two modes."""
+"""The floor on any data: the autoencoder of DCASE Task 2 in its two modes, and what needs no training at all."""
 
 import time
 from collections.abc import Sequence
@@ -32,7 +32,14 @@ from trainer.results import SectionResult, SystemResult
 DECISION_QUANTILE = 0.9
 """A clip is called anomalous over this quantile of a gamma distribution fitted to the scores of training clips."""
 
-MODES = {"mse": "autoencoder, MSE", "mahalanobis": "autoencoder, selective Mahalanobis"}
+MODES = {
+    "mse": "autoencoder, MSE",
+    "mahalanobis": "autoencoder, selective Mahalanobis",
+    "statistics": "log-mel mean and deviation, nearest training clip",
+}
+
+LEAST_TRAINING_CLIPS = 2
+"""One to be held against another, for the threshold."""
 
 Heard = tuple[Clip, Tensor]
 """A clip and its log-mel frames (T, 128)."""
@@ -64,6 +71,13 @@ def run_baseline(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     progress = StageProgress(console)
     sections = clips_by_section(catalogue, machines)
+    for (machine, section), found in sections.items():
+        count = sum(clip.split == "train" for clip in found)
+        if count < LEAST_TRAINING_CLIPS:
+            raise DataError(
+                f"{machine} section {section} has {count} training clips under {catalogue.root}; the baseline needs "
+                f"{LEAST_TRAINING_CLIPS} at least"
+            )
     results: dict[str, list[SectionResult]] = {mode: [] for mode in MODES}
     trainings: dict[str, dict[str, float | None]] = {}
     for machine in dict.fromkeys(machine for machine, _ in sections):
@@ -71,8 +85,6 @@ def run_baseline(
         with progress.counting(f"{machine}: log-mel", len(clips)) as counter:
             heard = [_hear(clip, counter) for clip in clips]
         train = [pair for pair in heard if pair[0].split == "train"]
-        if not train:
-            raise DataError(f"{machine} has no training clips under {catalogue.root}; the autoencoder needs some")
         with progress.counting(f"{machine}: autoencoder", settings.epochs) as counter:
             trained = _train(train, settings, device, counter)
         trainings[machine] = {
@@ -80,8 +92,9 @@ def run_baseline(
             "validation_loss": trained.validation_loss,
             "seconds": round(trained.seconds, 1),
         }
-        for mode, scores in _scores(trained.network, heard).items():
-            results[mode] += _by_section(clips, scores)
+        scores = {**_scores(trained.network, heard), "statistics": statistics_scores(heard)}
+        for mode in MODES:
+            results[mode] += _by_section(clips, scores[mode])
     described = {"settings": asdict(settings), "device": device.type, "training": trainings}
     return {mode: SystemResult(name, described, tuple(results[mode])) for mode, name in MODES.items()}
 
@@ -122,6 +135,21 @@ def _scores(network: Autoencoder, heard: Sequence[Heard]) -> dict[str, NDArray[n
     return {"mse": scores[:, 0], "mahalanobis": scores[:, 1]}
 
 
+def statistics_scores(heard: Sequence[Heard]) -> NDArray[np.float64]:
+    """Cosine distance of each clip to the nearest training clip of its section, itself left out: (clips,).
+
+    A clip is the mean and the standard deviation over time of its log-mel bands, 256 numbers.
+    """
+    rows = np.stack([torch.cat([frames.mean(0), frames.std(0)]).numpy() for _, frames in heard]).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    distances = 1.0 - rows @ rows.T
+    np.fill_diagonal(distances, np.inf)
+    sections = np.array([clip.section for clip, _ in heard])
+    train = np.array([clip.split == "train" for clip, _ in heard])
+    distances[~(train & (sections[:, None] == sections))] = np.inf
+    return np.asarray(distances.min(axis=1))
+
+
 def _by_section(clips: Sequence[Clip], scores: NDArray[np.float64]) -> list[SectionResult]:
     train = np.array([clip.split == "train" for clip in clips])
     threshold = gamma_threshold(scores[train])
@@ -145,8 +173,12 @@ def _by_section(clips: Sequence[Clip], scores: NDArray[np.float64]) -> list[Sect
 def gamma_threshold(scores: NDArray[np.float64]) -> float:
     """The 0.9 quantile of a gamma distribution, beginning at zero, fitted to positive `scores` of normal clips.
 
-    With a single score, or several that do not differ, that score.
+    Copies of a clip, which score zero, say nothing of how scores vary. With a single score, or several that do not
+    differ, that score; zero where all are zero.
     """
+    scores = scores[scores > 0.0]
+    if not len(scores):
+        return 0.0
     if np.ptp(scores) <= 1e-12 * np.abs(scores).max(initial=0.0):
         return float(scores[0])
     shape, start, scale = stats.gamma.fit(scores, floc=0.0)

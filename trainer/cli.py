@@ -202,8 +202,10 @@ def baseline(
 ) -> None:
     """Train and measure the autoencoder of DCASE Task 2: the floor that any system must clear.
 
-    One autoencoder per machine, trained on the training clips of both domains; test clips are only scored. Writes
-    anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folders mse and mahalanobis in --out.
+    One autoencoder per machine, trained on the training clips of both domains; test clips are only scored. Beside its
+    two scores stands one that needs no training: the distance of log-mel statistics to the nearest training clip.
+    Writes anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folders mse, mahalanobis and
+    statistics in --out, and comparison.md.
     """
     from trainer.autoencoder import AutoencoderSettings
     from trainer.baseline import run_baseline

@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from scipy import stats
 from typer.testing import CliRunner, Result
 
 from trainer import cli
-from trainer.baseline import gamma_threshold
+from trainer.baseline import Heard, gamma_threshold, statistics_scores
+from trainer.catalogue import Clip, Domain
 
 
 def asdtrain(*arguments: object) -> Result:
@@ -44,10 +46,10 @@ def dcase(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_baseline_writes_the_official_files_and_every_figure_for_both_modes(dcase: Path, tmp_path: Path) -> None:
+def test_the_baseline_writes_the_official_files_and_every_figure_for_each_mode(dcase: Path, tmp_path: Path) -> None:
     result = asdtrain("baseline", "--data", dcase, "--machine", "hummer", "--epochs", 10, "--out", tmp_path)
     assert result.exception is None, result.output
-    for mode in ("mse", "mahalanobis"):
+    for mode in ("mse", "mahalanobis", "statistics"):
         scores = (tmp_path / mode / "anomaly_score_hummer_section_00_test.csv").read_text().splitlines()
         decisions = (tmp_path / mode / "decision_result_hummer_section_00_test.csv").read_text().splitlines()
         assert len(scores) == len(decisions) == 12
@@ -75,7 +77,7 @@ def test_a_machine_without_training_clips_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hummer" / "test").mkdir(parents=True)
     soundfile.write(tmp_path / "hummer" / "test" / "section_00_0001.wav", sound("normal", 1), 16_000)
     result = asdtrain("baseline", "--data", tmp_path, "--out", tmp_path / "out")
-    assert "hummer has no training clips" in str(result.exception)
+    assert "hummer section 00 has 0 training clips" in str(result.exception)
 
 
 def test_a_plain_folder_is_measured_by_halves(tmp_path: Path) -> None:
@@ -97,6 +99,39 @@ def test_a_plain_folder_is_measured_by_halves(tmp_path: Path) -> None:
 def test_the_threshold_is_the_gamma_quantile_of_normal_scores() -> None:
     scores = stats.gamma.rvs(4.0, scale=2.0, size=4000, random_state=1)
     assert gamma_threshold(scores) == pytest.approx(stats.gamma.ppf(0.9, 4.0, scale=2.0), rel=0.03)
+
+
+def heard(split: str, frames: list[list[float]], section: str = "00") -> Heard:
+    clip = Clip(Path("a.wav"), "fan", section, split, Domain.SOURCE, False, ())
+    return clip, torch.tensor(frames)
+
+
+def test_statistics_are_held_against_the_nearest_training_clip_of_the_section_but_never_against_themselves() -> None:
+    steady, other, loud = [[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]], [[3.0, 0.0], [3.0, 0.0]]
+    scores = statistics_scores(
+        [
+            heard("train", steady),
+            heard("train", other),
+            heard("test", loud),
+            heard("test", other),
+            heard("test", other, section="01"),
+            heard("train", steady, section="01"),
+            heard("train", loud, section="01"),
+        ]
+    )
+    assert scores == pytest.approx([1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+
+
+def test_statistics_tell_a_steady_sound_from_a_fluctuating_one() -> None:
+    steady, fluctuating = [[1.0, 1.0], [1.0, 1.0]], [[0.0, 1.0], [2.0, 1.0]]
+    scores = statistics_scores([heard("train", steady), heard("train", steady), heard("test", fluctuating)])
+    assert scores[2] > 0.2
+
+
+def test_copies_of_a_clip_do_not_make_the_threshold() -> None:
+    scores = stats.gamma.rvs(4.0, scale=2.0, size=400, random_state=1)
+    assert gamma_threshold(np.concatenate([scores, np.zeros(100)])) == gamma_threshold(scores)
+    assert gamma_threshold(np.zeros(3)) == 0.0
 
 
 @pytest.mark.parametrize("scores", [[0.25], [0.25, 0.25, 0.25]])
