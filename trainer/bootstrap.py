@@ -55,7 +55,7 @@ def resampled_means(
 
 
 def _check_same_clips(known: Sequence[Sequence[SectionResult]]) -> None:
-    names = [[(s.machine, s.section, *(clip.path.name for clip in s.clips)) for s in sections] for sections in known]
+    names = [[(s.machine, s.section, *(clip.file for clip in s.clips)) for s in sections] for sections in known]
     if any(other != names[0] for other in names[1:]):
         raise MetricError("the systems scored different clips, so they cannot be compared clip by clip")
 

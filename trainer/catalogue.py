@@ -37,6 +37,12 @@ class Clip:
     anomalous: bool | None
     attributes: tuple[tuple[str, str], ...]
 
+    @property
+    def file(self) -> str:
+        """What result files call it: its file name, after its folder where that tells normal from abnormal clips."""
+        plain = self.path.parent.name in CONDITIONS
+        return f"{self.path.parent.name}/{self.path.name}" if plain else self.path.name
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

@@ -25,13 +25,8 @@ def clips_by_section(
 def _refuse_twins(clips: Sequence[Clip]) -> None:
     seen: dict[tuple[str, str, str], Path] = {}
     for clip in clips:
-        twin = seen.setdefault((clip.machine, clip.section, clip.path.name), clip.path)
-        if twin != clip.path and not _same_machine(twin, clip.path):
+        twin = seen.setdefault((clip.machine, clip.section, clip.file), clip.path)
+        if twin != clip.path:
             raise DataError(
                 f"{twin} and {clip.path} are the same clip of {clip.machine}; choose one folder with --data"
             )
-
-
-def _same_machine(one: Path, other: Path) -> bool:
-    """A plain folder may give a normal and an abnormal clip the same name."""
-    return one.parent != other.parent and one.parent.parent == other.parent.parent

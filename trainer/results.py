@@ -102,7 +102,7 @@ def write_result(folder: Path, result: SystemResult, **further: object) -> None:
             folder,
             section.machine,
             section.section,
-            files=[clip.path.name for clip in section.clips],
+            files=[clip.file for clip in section.clips],
             scores=section.scores.tolist(),
             threshold=section.threshold,
         )
@@ -138,11 +138,11 @@ def read_result(folder: Path, clips: Mapping[tuple[str, str], Sequence[Clip]]) -
 def _read_section(folder: Path, entry: Mapping[str, Any], clips: Sequence[Clip]) -> SectionResult:
     scores = read_scores(folder, entry["machine"], entry["section"])
     test = tuple(clip for clip in clips if clip.split == "test")
-    missing = [clip.path.name for clip in test if clip.path.name not in scores]
+    missing = [clip.file for clip in test if clip.file not in scores]
     if missing:
         raise DataError(
             f"{folder} has no score for {missing[0]} and {len(missing) - 1} other test clips; measure the system on "
             "the same data"
         )
-    values = np.array([scores[clip.path.name] for clip in test])
+    values = np.array([scores[clip.file] for clip in test])
     return SectionResult(entry["machine"], entry["section"], entry["train_clips"], test, values, entry["threshold"])

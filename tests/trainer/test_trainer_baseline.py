@@ -92,6 +92,8 @@ def test_a_plain_folder_is_measured_by_halves(tmp_path: Path) -> None:
     (section,) = content["sections"]
     assert (section["machine"], section["section"]) == ("fan", "02")
     assert (section["train_clips"], section["test_clips"]) == (3, 6)
+    rows = (tmp_path / "out" / "mse" / "anomaly_score_fan_section_02_test.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in rows[:1] + rows[-1:]] == ["abnormal/00000000.wav", "normal/00000004.wav"]
     assert section["figures"]["target_auc"] is None
     assert section["figures"]["source_auc"] == 1.0
 
