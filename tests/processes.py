@@ -17,12 +17,12 @@ from mosquitto_broker import MosquittoBroker, find_program
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
-def asdstream(*arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def asdstream(*arguments: object, timeout_s: float = 100.0) -> subprocess.CompletedProcess[str]:
     """Run a command of asdstream to its end."""
     return program("asdstream", *arguments, timeout_s=timeout_s)
 
 
-def program(package: str, *arguments: object, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def program(package: str, *arguments: object, timeout_s: float = 100.0) -> subprocess.CompletedProcess[str]:
     """Run the command line of `package` to its end."""
     return subprocess.run(
         [sys.executable, "-m", package, *map(str, arguments)],
