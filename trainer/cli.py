@@ -25,7 +25,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DataOption = Annotated[Path, typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/{train,test}/.")]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", metavar="ROOT", help="Folder that holds <machine>/{train,test}/ or <machine>/{normal,abnormal}/."
+    ),
+]
 
 MachineOption = Annotated[
     list[str] | None, typer.Option("--machine", help="Only this machine; may be given several times.")
@@ -150,7 +155,7 @@ def evaluate(
             help="Several, side by side: bundles, and folders that evaluate or baseline wrote for the same data.",
         ),
     ] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="[SYSTEM]...", hidden=True)] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="SYSTEM", hidden=True)] = None,
     machine: MachineOption = None,
     fold: FoldOption = 1,
     back_end: Annotated[

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from asdstream import atomic
 from asdstream import bundle as bundles
+from asdstream.bundle import Bundle
 from trainer.bootstrap import CONFIDENCE, RESAMPLES
 from trainer.catalogue import Catalogue
 from trainer.comparison import ComparedSystem, compare, comparison_table
@@ -48,8 +49,9 @@ class EvaluationRun:
         """
         results: list[tuple[str, SystemResult]] = []
         folders: list[Path] = []
-        for reference in references:
-            result, measured = self._result(reference)
+        # What cannot be used is said before anything takes minutes.
+        for opened in [self._open(reference) for reference in references]:
+            result, measured = (opened, []) if isinstance(opened, SystemResult) else self._evaluate(opened)
             taken = [name for name, _ in results]
             names = chain([result.system], (f"{result.system} {number}" for number in count(2)))
             name = next(name for name in names if name not in taken)
@@ -68,11 +70,13 @@ class EvaluationRun:
         """What there is to read, as Markdown: the comparison, and the report's table."""
         return "\n".join([comparison_table(compared), published_table(compared)])
 
-    def _result(self, reference: str) -> tuple[SystemResult, list[MeasuredSection]]:
+    def _open(self, reference: str) -> SystemResult | Bundle:
         path = bundles.resolve(reference)
         if (path / RESULT_FILE).exists():
-            return read_result(path, clips_by_section(self._catalogue, self._machines)), []
-        bundle = bundles.load(path)
+            return read_result(path, clips_by_section(self._catalogue, self._machines))
+        return bundles.load(path)
+
+    def _evaluate(self, bundle: Bundle) -> tuple[SystemResult, list[MeasuredSection]]:
         return evaluate(bundle, self._catalogue, self._machines, settings=self._settings, console=self._console)
 
 
