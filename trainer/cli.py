@@ -1,6 +1,5 @@
 """`asdtrain`: rebuild the models, look at the data, measure a bundle."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,20 +8,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from asdstream import __version__
 from asdstream import bundle as bundles
-from asdstream.errors import AsdstreamError
+from asdstream.cli.frame import new_app, run_app
 from trainer.catalogue import MachineReport, machine_reports, read_catalogue
 
 if TYPE_CHECKING:
     from trainer.results import SystemResult
 
-app = typer.Typer(
-    name="asdtrain",
-    help="Makes bundles for asdstream: trains the encoder, sums up normal sound, and measures the result.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+app = new_app(
+    "asdtrain",
+    "Makes bundles for asdstream: trains the encoder, sums up normal sound, and measures the result.",
 )
 
 DataOption = Annotated[
@@ -48,21 +43,6 @@ class PoolingChoice(StrEnum):
     BUNDLE = "bundle"
     MEAN = "mean"
     BANDS = "bands"
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"asdtrain {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
 
 
 @app.command("run")
@@ -289,8 +269,4 @@ def _print_result(result: "SystemResult", data: Path) -> None:
 
 def main() -> None:
     """Entry point of `asdtrain`."""
-    try:
-        app()
-    except AsdstreamError as error:
-        typer.echo(f"asdtrain: {error}", err=True)
-        sys.exit(error.exit_code)
+    run_app(app)

@@ -10,13 +10,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from asdstream.audio.backoff import backoff_s
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.devices import InputDevice, find_device, list_devices
 from asdstream.audio.inbox import Inbox
 from asdstream.audio.portaudio import CARD_READY_S, PortAudio, portaudio
 from asdstream.audio.sound_format import format_problem
 from asdstream.audio.source import AudioError, SourceState
+from asdstream.backoff import backoff_s
 
 log = structlog.get_logger()
 
@@ -202,7 +202,9 @@ class MicrophoneSource:
 
     def _retry_later(self, now: float, problem: str, disturbed: bool = False) -> None:
         self._next_attempt = (
-            now if disturbed else now + backoff_s(self._attempts, 0.5, LONGEST_BACKOFF_S, random.random())
+            now
+            if disturbed
+            else now + backoff_s(self._attempts, first_s=0.5, longest_s=LONGEST_BACKOFF_S, chance=random.random())
         )
         self._attempts += not disturbed
         self._say(problem)

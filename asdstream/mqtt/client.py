@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from paho.mqtt.client import topic_matches_sub
 
-from asdstream.mqtt.backoff import delay_s
+from asdstream.backoff import backoff_s
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.connection import (
     ANSWER_TIMEOUT_S,
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 Handler = Callable[[str, bytes], None]
 """Gets topic and payload of one message, on the network thread: it must be quick."""
 
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 20.0
+"""A box that has lost its broker should be back within half a minute of the broker's return."""
 _TAKEN_OVER_PAUSE_S = 10.0
 """Two clients of one name would otherwise throw each other out many times a second."""
 _SHORT_LIVED_S = 5.0
@@ -208,7 +211,9 @@ class MqttClient:
             self._say(sentence)
             self._first_outcome.set()
             pause = _TAKEN_OVER_PAUSE_S if ended.end is End.TAKEN_OVER else 0.0
-            self._stopping.wait(pause + delay_s(attempt, random.random()))
+            self._stopping.wait(
+                pause + backoff_s(attempt, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S, chance=random.random())
+            )
             attempt += 1
 
     def _one_connection(self) -> Ended:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asdstream.audio.backoff import backoff_s
 from asdstream.audio.block import Break
 from asdstream.audio.devices import find_device, list_devices
 from asdstream.audio.microphone import MicrophoneSource
@@ -347,9 +346,3 @@ def test_devices_are_found_by_id_name_label_and_part_but_not_by_index() -> None:
         assert found.index == index
     assert "2 microphones answer to the name 'usb audio'" in str(find_device("usb audio", devices))
     assert "there is no microphone '1'" in str(find_device("1", devices))
-
-
-def test_back_off_doubles_to_its_limit_and_never_overflows() -> None:
-    assert [backoff_s(attempt) for attempt in range(6)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
-    assert backoff_s(10**9) == 30.0
-    assert backoff_s(0, jitter=1.0) == 0.75

@@ -92,7 +92,7 @@ def test_mosquitto_sub_hears_what_is_published(mosquitto: MosquittoBroker) -> No
 def test_without_a_broker_the_client_keeps_trying_and_says_so_once(
     mosquitto_with: Callable[..., MosquittoBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asdstream.mqtt.client.delay_s", lambda _attempt, _chance: 0.05)
+    monkeypatch.setattr("asdstream.mqtt.client.LONGEST_RETRY_S", 0.05)
     broker = mosquitto_with()
     with capture_logs() as lines, running(new_client(broker)) as client:
         assert not client.wait_connected(5)
@@ -193,7 +193,7 @@ def test_hostile_topics_and_payloads_end_nothing(mosquitto: MosquittoBroker) -> 
 def test_a_refused_connection_is_not_a_connection_and_is_said_once(
     mosquitto_with: Callable[..., MosquittoBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asdstream.mqtt.client.delay_s", lambda _attempt, _chance: 0.05)
+    monkeypatch.setattr("asdstream.mqtt.client.LONGEST_RETRY_S", 0.05)
     broker = mosquitto_with(allow_anonymous=False)
     broker.start()
     with (
@@ -260,7 +260,7 @@ def test_the_status_stays_with_the_broker(mosquitto: MosquittoBroker) -> None:
 def test_a_second_client_of_the_same_name_is_suspected(
     mosquitto: MosquittoBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asdstream.mqtt.client.delay_s", lambda _attempt, _chance: 0.05)
+    monkeypatch.setattr("asdstream.mqtt.client.LONGEST_RETRY_S", 0.05)
     with (
         capture_logs() as lines,
         running(daemon_client(mosquitto)) as first,

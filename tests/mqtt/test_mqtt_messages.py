@@ -6,7 +6,6 @@ from pydantic import ValidationError
 
 from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
 from asdstream.mqtt.alarm_messages import event_messages, state_message
-from asdstream.mqtt.backoff import LONGEST_S, delay_s
 from asdstream.mqtt.payloads import PAYLOADS, EventPayload, HealthPayload, ScorePayload, moment, utc_text
 from asdstream.mqtt.topics import TopicError, Topics
 from asdstream.scoring.scored_window import Nearest, ScoredWindow
@@ -145,9 +144,3 @@ def test_a_message_can_be_read_back() -> None:
 def test_every_message_names_its_schema() -> None:
     names = [payload.model_json_schema()["properties"]["schema"]["const"] for payload in PAYLOADS]
     assert names == ["asd.status/1", "asd.info/1", "asd.score/1", "asd.health/1", "asd.alarm/1", "asd.event/1"]
-
-
-def test_the_back_off_doubles_up_to_its_limit() -> None:
-    assert [delay_s(attempt, 1.0) for attempt in range(4)] == [0.5, 1.0, 2.0, 4.0]
-    assert delay_s(0, 0.0) == 0.25
-    assert delay_s(10_000, 1.0) == LONGEST_S

@@ -91,7 +91,7 @@ def test_nothing_is_deleted_while_there_is_no_broker(
 def test_a_broker_that_is_killed_again_and_again_loses_no_message(
     store: Store, mosquitto: MosquittoBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asdstream.mqtt.client.delay_s", lambda _attempt, _chance: 0.05)
+    monkeypatch.setattr("asdstream.mqtt.client.LONGEST_RETRY_S", 0.05)
     received: list[int] = []
     listener = MqttClient(Broker(mosquitto.host, mosquitto.port), "listener")
     listener.subscribe("event/#", lambda _topic, payload: received.append(int(payload)), qos=1)
