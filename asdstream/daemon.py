@@ -16,7 +16,6 @@ from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.config import ChannelSection, Config, MqttSettings
 from asdstream.engine.batching import BatchPolicy
-from asdstream.engine.embedder import Embedder
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.loop import EngineLoop
 from asdstream.enrolment import references_of
@@ -32,7 +31,15 @@ from asdstream.mqtt.topics import Topics
 from asdstream.scoring.reference import Reference
 from asdstream.scoring.scorer import Scorer
 from asdstream.store.store import Store
-from asdstream.wiring import alarm_policy, bearable_rate, broker_of, make_source, separation_of, unlike_prototypes
+from asdstream.wiring import (
+    alarm_policy,
+    bearable_rate,
+    broker_of,
+    embedder_of,
+    make_source,
+    separation_of,
+    unlike_prototypes,
+)
 from asdstream.worker import IDLE_S, Crew
 
 log = structlog.get_logger()
@@ -65,7 +72,7 @@ class Daemon:
         self._boot_id = str(ULID())
         self._store = Store(config.store.path)
         engine = config.engine
-        self._embedder = Embedder(self._bundle, engine.device, engine.precision, engine.threads, engine.max_batch)
+        self._embedder = embedder_of(engine, self._bundle)
         presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._store.next_birth)
         client_id = f"asdstream-{config.site.name}-{config.site.node}"
         self._broker = broker_of(config.mqtt)

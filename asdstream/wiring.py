@@ -15,6 +15,7 @@ from asdstream.config import (
     AlarmsSection,
     ChannelSection,
     ConfigError,
+    EngineSection,
     FileSettings,
     MicrophoneSettings,
     MqttSection,
@@ -26,6 +27,15 @@ from asdstream.scoring.false_alarms import FalseAlarmRate
 
 if TYPE_CHECKING:
     from asdstream.bundle import Bundle
+    from asdstream.engine.embedder import Embedder
+
+
+def embedder_of(section: EngineSection, bundle: "Bundle") -> "Embedder":
+    """The engine that embeds with `bundle`. Raises EngineError where the device or the precision cannot be had."""
+    # The networks are slow to import, and not every command that is wired here needs them.
+    from asdstream.engine.embedder import Embedder
+
+    return Embedder(bundle, section.device, section.precision, section.threads, section.max_batch)
 
 
 def broker_of(section: MqttSection) -> Broker:

@@ -1,11 +1,11 @@
 """What every test may ask for: the conformance vectors, and the real recordings where they are at hand."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from mosquitto_broker import MosquittoBroker
+from real_recordings import recordings_dir
 from small_bundle import make_small_bundle
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -20,7 +20,7 @@ def conformance_dir() -> Path:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Real recordings, whose licences keep them out of the repository."""
-    directory = Path(os.environ.get("ASDSTREAM_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    directory = recordings_dir()
     if not directory.is_dir():
         pytest.skip(f"real recordings are not at hand: {directory} does not exist (set ASDSTREAM_TEST_DATA)")
     return directory

@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from asdstream.cli.options import ConfigOption, JsonOption, load_config
-from asdstream.config import ConfigError
+from asdstream.cli.options import ConfigOption, JsonOption, channel_of, load_config
 from asdstream.store.store import Store
-from asdstream.wiring import separation_of
+from asdstream.wiring import embedder_of, separation_of
 
 
 def enroll(
@@ -30,17 +29,13 @@ def enroll(
     that uses the same store takes them up within seconds.
     """
     from asdstream import bundle as bundles
-    from asdstream.engine.embedder import Embedder
     from asdstream.enrolment import enrol_files
 
     settings = load_config(config)
-    names = sorted({channel.machine for channel in settings.channels})
-    if machine not in names:
-        raise ConfigError(f"{machine}: the configuration has no such machine; it has {', '.join(names)}")
+    channel = channel_of(settings, machine)
     loaded = bundles.load(bundles.resolve(settings.bundle))
-    channel = next(channel for channel in settings.channels if channel.machine == machine)
     separate_as = separation_of(loaded, channel.machine_type, channel.separate)
-    embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
+    embedder = embedder_of(settings.engine, loaded)
     with closing(Store(settings.store.path)) as store:
         enrolled = enrol_files(
             store, embedder, loaded, machine, files, getpass.getuser(), time.time(), separate_as=separate_as

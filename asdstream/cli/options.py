@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from asdstream import config
-from asdstream.config import Config, ConfigError
+from asdstream.config import ChannelSection, Config, ConfigError
 
 PLACES = (Path("asdstream.toml"), Path("/etc/asdstream/asdstream.toml"))
 """Where a configuration is looked for when none is named."""
@@ -37,3 +37,15 @@ def config_path(named: Path | None) -> Path:
 def load_config(named: Path | None) -> Config:
     """The checked configuration. Raises ConfigError, one line per problem."""
     return config.load(config_path(named))
+
+
+def channel_of(settings: Config, machine: str, named_by: str = "") -> ChannelSection:
+    """The first channel that listens to `machine`; `named_by` is the option that named it.
+
+    Raises ConfigError, listing the machines, where there is none.
+    """
+    for channel in settings.channels:
+        if channel.machine == machine:
+            return channel
+    known = ", ".join(sorted({channel.machine for channel in settings.channels}))
+    raise ConfigError(f"{named_by}{machine}: the configuration has no such machine; it has {known}")

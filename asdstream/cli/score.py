@@ -19,10 +19,10 @@ from asdstream.audio.resampler import resample_clip
 from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.audio.windower import windows_of
-from asdstream.cli.options import ConfigOption, load_config
+from asdstream.cli.options import ConfigOption, channel_of, load_config
 from asdstream.config import AlarmsSection, ConfigError
 from asdstream.store.store import Store
-from asdstream.wiring import bearable_rate, separation_of, unlike_prototypes
+from asdstream.wiring import bearable_rate, embedder_of, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
     from asdstream.engine.embedder import Embedder
@@ -119,23 +119,20 @@ def _from_bundle(reference: str, machine_type: str | None, hop: float) -> _Means
 
 def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means:
     from asdstream import bundle as bundles
-    from asdstream.engine.embedder import Embedder
     from asdstream.enrolment import references_of
     from asdstream.scoring.scorer import Scorer
 
     settings = load_config(config)
-    names = ", ".join(sorted({channel.machine for channel in settings.channels}))
     if machine is None:
+        names = ", ".join(sorted({channel.machine for channel in settings.channels}))
         raise ConfigError(f"--machine is missing; the configuration has {names}")
-    channel = next((channel for channel in settings.channels if channel.machine == machine), None)
-    if channel is None:
-        raise ConfigError(f"--machine {machine}: the configuration has no such machine; it has {names}")
+    channel = channel_of(settings, machine, "--machine ")
     loaded = bundles.load(bundles.resolve(settings.bundle))
     separate_as = separation_of(loaded, channel.machine_type, channel.separate)
     unlike = unlike_prototypes(loaded, channel.machine_type, separate_as)
     if unlike is not None:
         typer.echo(unlike, err=True)
-    embedder = Embedder(loaded, settings.engine.device, settings.engine.precision, settings.engine.threads)
+    embedder = embedder_of(settings.engine, loaded)
     with closing(Store(settings.store.path)) as store:
         references = references_of(store, embedder, loaded, machine, separate_as)
     rate = bearable_rate(settings.alarms, hop)

@@ -3,7 +3,6 @@
 Real ToyCar clips where they are at hand, otherwise recordings that the simulator writes.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
 from processes import DaemonProcess, Subscriber, asdstream, program, wait_until
+from real_recordings import recordings_dir
 from small_bundle import strange_sound
 
 from asdstream.audio.simulator.dataset import ClipCounts, write_dcase
@@ -38,8 +38,7 @@ class Recordings:
 @pytest.fixture
 def recorded(tmp_path: Path) -> Recordings:
     root = tmp_path / "raw"
-    data = Path(os.environ.get("ASDSTREAM_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    toy_car = data / "dcase2023t2" / "dev_data" / "raw" / "ToyCar"
+    toy_car = recordings_dir() / "dcase2023t2" / "dev_data" / "raw" / "ToyCar"
     if toy_car.is_dir():
         folder = root / "ToyCar"
         for split, pattern, count in (

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from dcase_folder import write_machine
 from scipy import stats
 from typer.testing import CliRunner, Result
 
@@ -28,22 +29,7 @@ def sound(kind: str, seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def dcase(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A machine in the DCASE layout that hums, and whistles when it is broken."""
-    root = tmp_path_factory.mktemp("dcase")
-    seed = 0
-    for split, domain, condition, count in (
-        ("train", "source", "normal", 8),
-        ("train", "target", "normal", 2),
-        ("test", "source", "normal", 3),
-        ("test", "source", "anomaly", 3),
-        ("test", "target", "normal", 3),
-        ("test", "target", "anomaly", 3),
-    ):
-        (root / "hummer" / split).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            seed += 1
-            name = f"section_00_{domain}_{split}_{condition}_{number:04d}.wav"
-            soundfile.write(root / "hummer" / split / name, sound(condition, seed), 16_000)
-    return root
+    return write_machine(tmp_path_factory.mktemp("dcase"), "hummer", sound, source=8)
 
 
 def test_the_baseline_writes_the_official_files_and_every_figure_for_each_mode(dcase: Path, tmp_path: Path) -> None:

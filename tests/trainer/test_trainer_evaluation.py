@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from dcase_folder import write_machine
 from small_bundle import fan_sound, strange_sound
 from typer.testing import CliRunner, Result
 
@@ -22,23 +23,11 @@ def asdtrain(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def dcase(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fan in the DCASE layout; what is anomalous is no fan at all."""
-    root = tmp_path_factory.mktemp("dcase")
-    seed = 0
-    for split, domain, condition, count in (
-        ("train", "source", "normal", 6),
-        ("train", "target", "normal", 2),
-        ("test", "source", "normal", 3),
-        ("test", "source", "anomaly", 3),
-        ("test", "target", "normal", 3),
-        ("test", "target", "anomaly", 3),
-    ):
-        (root / "fan" / split).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            seed += 1
-            sound = (fan_sound if condition == "normal" else strange_sound)(10, seed)
-            name = f"section_00_{domain}_{split}_{condition}_{number:04d}.wav"
-            soundfile.write(root / "fan" / split / name, sound, 16_000)
-    return root
+
+    def sound(condition: str, seed: int) -> np.ndarray:
+        return (fan_sound if condition == "normal" else strange_sound)(10, seed)
+
+    return write_machine(tmp_path_factory.mktemp("dcase"), "fan", sound, source=6)
 
 
 @pytest.fixture(scope="module")
