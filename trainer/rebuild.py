@@ -32,7 +32,7 @@ from trainer.pictures import draw_losses, draw_reconstruction
 from trainer.progress import StageProgress
 from trainer.prototypes import fit_prototypes, window_scores
 from trainer.randomness import derived_seed, torch_generator
-from trainer.recipe import FolderSound, ModelSettings, Recipe
+from trainer.recipe import FolderSound, GenerativeSettings, ModelSettings, Recipe
 from trainer.run_folder import RunFolder
 from trainer.simulated_sound import simulated_sound
 from trainer.sound import MachineSound, Recording, TrainingSound
@@ -113,11 +113,11 @@ class Rebuild:
                 )
 
     def _generative(self, sound: TrainingSound, *, resume: bool) -> tuple[AudioMAE, int, float]:
-        settings = self._recipe.generative
+        settings = self._recipe.generative or GenerativeSettings()
         fingerprint = data_fingerprint(sound.all)
         model = masked_model(self._recipe.model, self._recipe.seed)
         recordings = sound.generative
-        cache = FrontEndCache(recordings, model.front_end, int(settings.cache_gib * 2**30))
+        cache = FrontEndCache(recordings, model.front_end, int(self._recipe.sound.cache_gib * 2**30))
         objective = GenerativeObjective(model, cache, recordings, settings)
         model.to(self._device)
         loop = TrainingLoop(
@@ -226,7 +226,7 @@ def masked_model(settings: ModelSettings, seed: int) -> MaskedAudioMAE:
 def training_fingerprint(recipe: Recipe, recordings: Sequence[Recording]) -> str:
     """What the generative stage depends on: another learning rate is another run, another calibration is not."""
     settings = recipe.model_dump(mode="json", include={"seed", "model", "generative"})
-    for key in ("checkpoint_minutes", "cache_gib", "micro_batch"):
+    for key in ("checkpoint_minutes", "micro_batch"):
         del settings["generative"][key]
     text = json.dumps(settings, sort_keys=True) + data_fingerprint(recordings)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -26,12 +26,46 @@ def refusal(text: str) -> str:
 
 
 def test_what_is_left_out_is_the_report() -> None:
-    recipe = parse_recipe(SMALL, Path("small.toml"))
-    generative = recipe.generative
+    text = SMALL.replace('small"', 'small"\nsystem = 3') + "[generative]\n[phase1]\n[phase2]\n[fusion]\n"
+    recipe = parse_recipe(text, Path("small.toml"))
+    generative, phase1, phase2, fusion = recipe.generative, recipe.phase1, recipe.phase2, recipe.fusion
+    assert generative is not None
     assert (generative.epochs, generative.warmup_epochs, generative.batch_size) == (100, 10, 512)
     assert (generative.learning_rate, generative.minimum_learning_rate, generative.weight_decay) == (2e-4, 1e-6, 1e-5)
     assert (generative.loss, generative.mask.kind, generative.mask.ratio) == ("l1", "random", 0.8)
+    assert phase1 is not None
+    assert (phase1.epochs, phase1.warmup_epochs, phase1.learning_rate, phase1.batch_size) == (100, 10, 2e-4, 512)
+    assert (phase1.loss, phase1.trains, phase1.noise) == ("cross_entropy", "encoder", True)
+    assert phase2 is not None
+    assert fusion is not None
+    for phase, rank in ((phase2, 8), (fusion, 64)):
+        assert (phase.epochs, phase.warmup_epochs, phase.learning_rate, phase.rank) == (10, 2, 1e-5, rank)
+        assert phase.noise is False
     assert (recipe.prototypes.source, recipe.prototypes.target) == (16, 10)
+    assert (recipe.augmentation.noise, recipe.augmentation.snr_db) == ("off", (-5.0, 10.0))
+
+
+def test_only_the_stages_with_a_table_run() -> None:
+    recipe = parse_recipe(SMALL + "[phase1]\n", Path("small.toml"))
+    assert recipe.generative is None
+    assert recipe.phase1 is not None
+    assert recipe.separators is None
+
+
+@pytest.mark.parametrize(
+    ("system", "tables", "sentence"),
+    [
+        (1, "[fusion]\n", "small.toml:7: fusion: belongs to Systems 3 and 4; System-1 fuses nothing"),
+        (3, "", "small.toml:2: system: is 3, whose attention is trained in [fusion]; that table is missing"),
+        (
+            4,
+            '[model]\npooling = "bands"\n',
+            "small.toml:8: model.pooling: belongs to Systems 1 and 2; fusion pools for itself",
+        ),
+    ],
+)
+def test_a_table_that_the_system_has_no_use_for_is_refused(system: int, tables: str, sentence: str) -> None:
+    assert refusal(SMALL.replace('small"', f'small"\nsystem = {system}') + tables) == sentence
 
 
 def test_an_unknown_key_is_named_with_its_line() -> None:

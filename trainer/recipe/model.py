@@ -1,0 +1,26 @@
+"""The networks of a recipe."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainer.recipe.table import Table
+
+
+class DecoderSettings(Table):
+    """Size of the decoder that reconstructs; it is thrown away after training."""
+
+    embed_dim: int = Field(default=512, ge=16, description="Width of the decoder")
+    depth: int = Field(default=16, ge=1, description="Swin blocks, shifted and unshifted in turn")
+    heads: int = Field(default=16, ge=1)
+
+
+class ModelSettings(Table):
+    """The encoders, and what makes an embedding of their tokens."""
+
+    size: Literal["tiny", "base"] = "tiny"
+    decoder: DecoderSettings = DecoderSettings()
+    pooling: Literal["mean", "bands"] = Field(
+        default="mean", description="Over all patches, or over time with each band kept (Systems 1 and 2)"
+    )
+    attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")

@@ -1,0 +1,102 @@
+"""The stages of a recipe that train something; the defaults are the report's."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from asdstream.config_problems import problem
+from trainer.recipe.table import Range, Table
+
+
+class StageSettings(Table):
+    """How long, how fast and in what portions. Warm-up and cosine are counted in optimiser steps."""
+
+    epochs: int = Field(default=100, ge=1)
+    warmup_epochs: int = Field(default=10, ge=0)
+    batch_size: int = Field(default=512, ge=1, description="Clips per optimiser step")
+    micro_batch: int = Field(
+        default=32, ge=1, description="Clips at once in memory; gradients are accumulated to batch_size"
+    )
+    learning_rate: float = Field(default=2e-4, gt=0.0)
+    minimum_learning_rate: float = Field(default=1e-6, ge=0.0)
+    weight_decay: float = Field(default=1e-5, ge=0.0)
+    gradient_clip: float = Field(default=1.0, gt=0.0, description="Largest norm of the gradient")
+    checkpoint_minutes: float = Field(default=5.0, gt=0.0)
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Of the networks' products; bfloat16 on a GPU and float32 elsewhere where auto"
+    )
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise problem("should be smaller than epochs ({epochs})", "warmup_epochs", epochs=self.epochs)
+        return self
+
+
+class MaskSettings(Table):
+    """What the generative stage hides from the encoder."""
+
+    kind: Literal["random", "time_frequency", "mel_rectangles"] = "random"
+    ratio: float = Field(default=0.8, gt=0.0, lt=1.0, description="Share of patches hidden (random)")
+    time_ratio: float = Field(default=0.7, ge=0.0, lt=1.0, description="Share of time steps hidden (time_frequency)")
+    frequency_ratio: float = Field(default=0.3, ge=0.0, lt=1.0, description="Share of bands hidden (time_frequency)")
+
+
+class GenerativeSettings(StageSettings):
+    """Masked spectrogram reconstruction by AudioMAE."""
+
+    noise: bool = Field(default=True, description="Whether the noise of [augmentation] is mixed in")
+    loss: Literal["l1", "mse"] = "l1"
+    normalise_patches: bool = Field(default=False, description="Standardise each target patch by itself")
+    mask: MaskSettings = MaskSettings()
+
+
+class ClassificationSettings(StageSettings):
+    """Classification of compound attribute labels such as fan_rpm_1800_load_medium."""
+
+    noise: bool = Field(default=True, description="Whether the noise of [augmentation] is mixed in")
+    loss: Literal["cross_entropy", "arcface"] = "cross_entropy"
+    sub_centres: int = Field(default=16, ge=1, description="Centres of each class (arcface)")
+    margin: float = Field(default=0.5, ge=0.0, lt=1.5, description="Angular margin in radians (arcface)")
+    scale: float = Field(default=30.0, gt=0.0, description="Factor on the cosines (arcface)")
+    patch_drop: float = Field(default=0.0, ge=0.0, lt=1.0, description="Share of tokens left out of the pooling")
+    pseudo_attributes: bool = Field(
+        default=False, description="Whether clips of machines without attributes get labels by clustering"
+    )
+
+
+class Phase1Settings(ClassificationSettings):
+    """Phase I: classification on all recordings."""
+
+    trains: Literal["encoder", "head"] = Field(default="encoder", description="The whole encoder, or the head alone")
+
+
+class Phase2Settings(ClassificationSettings):
+    """Phase II: classification on the machines that get prototypes, by LoRA on queries and keys."""
+
+    epochs: int = Field(default=10, ge=1)
+    warmup_epochs: int = Field(default=2, ge=0)
+    learning_rate: float = Field(default=1e-5, gt=0.0)
+    noise: bool = Field(default=False, description="Whether the noise of [augmentation] is mixed in")
+    rank: int = Field(default=8, ge=1, description="Rank of LoRA's step")
+
+
+class FusionSettings(Phase2Settings):
+    """Both encoders, by LoRA, and the fusion of their tokens, trained end to end (Systems 3 and 4)."""
+
+    rank: int = Field(default=64, ge=1, description="Rank of LoRA's step")
+
+
+class SeparatorSettings(StageSettings):
+    """TF-GridNets that tell a machine's sound from the noise around it."""
+
+    size: Literal["tiny", "base"] = "tiny"
+    serves: Literal["machine_type", "all"] = Field(
+        default="machine_type", description="One separator for each machine type with clean sound, or one for all"
+    )
+    seconds: float = Field(default=4.0, gt=0.0, le=10.0, description="Length of a training mixture")
+    snr_db: Range = (-5.0, 10.0)
+    separated_prototypes: bool = Field(
+        default=True,
+        description="Whether prototypes and calibration of types with a separator are fitted on separated sound",
+    )
