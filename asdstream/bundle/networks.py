@@ -141,26 +141,37 @@ def token_shape(encoder: Encoder) -> TokenShape:
 def make_head(
     path: Path, branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape], attention_dim: int | None
 ) -> nn.Module:
-    """What makes the embeddings (B, D) of `branch` from the tokens of its encoders; on the meta device.
+    """As `new_head`, for a bundle at `path`: on the meta device, and what does not fit is a BundleError."""
+    try:
+        with shapes_only():
+            return new_head(branch, tokens, attention_dim)
+    except ValueError as error:
+        refuse(path, f"{MANIFEST}: {error}", error)
 
-    `tokens` is by encoder. `attention_dim` is the hidden width of an attentive fusion.
+
+def new_head(
+    branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape], attention_dim: int | None = None
+) -> nn.Module:
+    """What makes the embeddings (B, D) of `branch` from the tokens of its encoders, which it is called with in order.
+
+    `tokens` is by encoder. `attention_dim` is the hidden width of an attentive fusion, whose attention starts at
+    random. Raises ValueError for tokens that cannot be fused.
     """
     shapes = [tokens[encoder] for encoder in branch.encoders]
-    with shapes_only():
-        match branch:
-            case Branch(pooling="bands"):
-                return BandPooling(shapes[0].bands, class_token=shapes[0].class_token)
-            case Branch():
-                return MeanPooling(class_token=shapes[0].class_token)
-            case FusedBranch(fusion="mean"):
-                return MeanFusion()
-            case FusedBranch():
-                if attention_dim is None:
-                    refuse(path, f"branch {branch.name!r} is fused attentively; its attention is missing")
-                if shapes[0].width != shapes[1].width:
-                    widths = f"{shapes[0].width} and {shapes[1].width}"
-                    refuse(path, f"{MANIFEST}: branch {branch.name!r} fuses tokens {widths} wide; one width is needed")
-                return AttentiveFusion(shapes[0].width, attention_dim)
+    match branch:
+        case Branch(pooling="bands"):
+            return BandPooling(shapes[0].bands, class_token=shapes[0].class_token)
+        case Branch():
+            return MeanPooling(class_token=shapes[0].class_token)
+        case FusedBranch(fusion="mean"):
+            return MeanFusion()
+        case FusedBranch():
+            if attention_dim is None:
+                raise ValueError(f"branch {branch.name!r} is fused attentively; its attention is missing")
+            if shapes[0].width != shapes[1].width:
+                widths = f"{shapes[0].width} and {shapes[1].width}"
+                raise ValueError(f"branch {branch.name!r} fuses tokens {widths} wide; one width is needed")
+            return AttentiveFusion(shapes[0].width, attention_dim)
 
 
 def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape]) -> int:

@@ -141,15 +141,19 @@ class AudioMAE(nn.Module):
             )
         return patchify(fbank.to(self.pos_embed.dtype), self.config.patch)
 
-    def embed_patches(self, patches: Tensor, kept: Tensor | None = None) -> Tensor:
+    def embed_patches(self, patches: Tensor, kept: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """Patches (B, L, patch * patch) to embedded ones with their positions, (B, L, D).
 
-        `kept` (B, K) holds the indices of the patches to embed, in order; the result is then (B, K, D).
+        `kept` (B, K) holds the indices of the patches to embed, in order; the result is then (B, K, D). `places`
+        (B, K) tells whose position each of them is given, for a clip that is to stand elsewhere in the window than at
+        its beginning; each has its own unless told.
         """
         positions = self.pos_embed[:, 1:]
         if kept is not None:
             patches = patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[-1]))
-            positions = positions[0][kept]
+            positions = positions[0][kept if places is None else places]
+        elif places is not None:
+            raise ValueError("places are given without the patches that stand there; right would be both")
         return self.patch_embed.proj.project(patches) + positions
 
     def encode_tokens(self, tokens: Tensor, *, final_norm: bool = True) -> Tensor:
