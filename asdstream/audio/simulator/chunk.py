@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from asdstream.audio.simulator.profile import SpeedProfile
 from asdstream.audio.simulator.random_stream import generator
-from asdstream.audio.simulator.wander import wander
+from asdstream.audio.simulator.wander import FAST, wander
 
 RATED_LOAD = 0.6
 """The load at which the levels of a machine are stated."""
@@ -21,7 +22,9 @@ class Motion:
     """How a shaft turns: speed follows load (slip of the motor) and both wander slowly.
 
     `hertz` is the mean speed, `ratio` that speed over the rated one, `load` the mean load (1 = full), `slip` the
-    relative loss of speed per unit of load, `speed_depth` and `load_depth` the standard deviations of the wander.
+    relative loss of speed per unit of load, `speed_depth` and `load_depth` the standard deviations of the wander,
+    `flutter_depth` the one of the uneven running above it. With a `profile` the machine starts and stops; `hertz` is
+    then its speed at 1.
     """
 
     hertz: float
@@ -30,6 +33,8 @@ class Motion:
     slip: float = 0.0
     speed_depth: float = 0.0
     load_depth: float = 0.0
+    flutter_depth: float = 0.0
+    profile: SpeedProfile | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,26 +75,41 @@ class Chunk:
         between = np.arange(steps) / steps
         return (knot_values[:-1, None] + np.diff(knot_values)[:, None] * between).ravel()
 
+    def _since_start_of(self, profile: SpeedProfile) -> NDArray[np.float64]:
+        """Seconds since a beginning of the profile, at the knots; each recording finds the machine at another one."""
+        start = 0.0 if self.calm else float(generator("profile", self.seed).random())
+        return self.knots + start * profile.period_s
+
+    def running(self) -> NDArray[np.float64]:
+        """Seconds of full speed that would have turned the shaft as far, at the knots: time as the drive sees it."""
+        if self.motion.profile is None:
+            return self.knots
+        if "running" not in self._made:
+            self._made["running"] = self.motion.profile.run_s(self._since_start_of(self.motion.profile))
+        return self._made["running"]
+
     def load(self) -> NDArray[np.float64]:
         """Load at the knots."""
         if "load" not in self._made:
             load = np.full(KNOTS_PER_SECOND + 1, self.motion.load)
             if not self.calm and self.motion.load_depth:
-                load += wander(self.seed, "load", self.motion.load_depth).value(self.knots)
+                load += wander(self.seed, "load", self.motion.load_depth).value(self.running())
             self._made["load"] = np.clip(load, 0.05, 1.5)
         return self._made["load"]
 
     def turns(self) -> NDArray[np.float64]:
         """Revolutions of the shaft since the start of the recording, at the knots."""
         if "turns" not in self._made:
-            knots = self.knots
-            advance = knots.copy()
+            running = self.running()
+            advance = running.copy()
             if not self.calm:
                 if self.motion.speed_depth:
-                    advance += wander(self.seed, "speed", self.motion.speed_depth).integral(knots)
+                    advance += wander(self.seed, "speed", self.motion.speed_depth).integral(running)
+                if self.motion.flutter_depth:
+                    advance += wander(self.seed, "flutter", self.motion.flutter_depth, FAST).integral(running)
                 if self.motion.load_depth and self.motion.slip:
                     load = wander(self.seed, "load", self.motion.load_depth)
-                    advance -= self.motion.slip * load.integral(knots)
+                    advance -= self.motion.slip * load.integral(running)
             self._made["turns"] = self.motion.hertz * advance
         return self._made["turns"]
 
@@ -99,9 +119,14 @@ class Chunk:
             speed = np.ones(KNOTS_PER_SECOND + 1)
             if not self.calm:
                 if self.motion.speed_depth:
-                    speed += wander(self.seed, "speed", self.motion.speed_depth).value(self.knots)
+                    speed += wander(self.seed, "speed", self.motion.speed_depth).value(self.running())
+                if self.motion.flutter_depth:
+                    speed += wander(self.seed, "flutter", self.motion.flutter_depth, FAST).value(self.running())
                 if self.motion.load_depth and self.motion.slip:
-                    speed -= self.motion.slip * wander(self.seed, "load", self.motion.load_depth).value(self.knots)
+                    load = wander(self.seed, "load", self.motion.load_depth)
+                    speed -= self.motion.slip * load.value(self.running())
+            if self.motion.profile is not None:
+                speed *= self.motion.profile.speed(self._since_start_of(self.motion.profile))
             self._made["speed"] = speed
         return self._made["speed"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from asdstream.audio.simulator.bearing import BearingGeometry
 from asdstream.audio.simulator.fault_sounds import FaultSound
 from asdstream.audio.simulator.gear import GearPair
+from asdstream.audio.simulator.profile import SpeedProfile
 from asdstream.audio.simulator.random_stream import generator
 from asdstream.audio.simulator.voice import Voice
 
@@ -41,7 +42,7 @@ class Nameplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """A designed machine. `slip`, `speed_depth` and `load_depth` are as in Motion; `bearing_ratio` and `gear_ratio`
+    """A designed machine. `slip`, the depths and `profile` are as in Motion; `bearing_ratio` and `gear_ratio`
     are revolutions of the shaft that carries the bearing, or the pinion, per revolution of the main one."""
 
     rated_rpm: float
@@ -50,6 +51,8 @@ class Design:
     slip: float = 0.0
     speed_depth: float = 0.002
     load_depth: float = 0.08
+    flutter_depth: float = 0.0
+    profile: SpeedProfile | None = None
     bearing: BearingGeometry | None = None
     bearing_ratio: float = 1.0
     gear: GearPair | None = None

@@ -18,6 +18,10 @@ FAULTS = (
     "leak",
     "cavitation",
     "belt_squeal",
+    "bent_shaft",
+    "worn_teeth",
+    "foreign_object",
+    "commutator_sparks",
 )
 
 

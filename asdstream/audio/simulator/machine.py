@@ -14,8 +14,11 @@ from asdstream.audio.simulator.machines.compressor import compressor
 from asdstream.audio.simulator.machines.conveyor import conveyor
 from asdstream.audio.simulator.machines.fan import fan
 from asdstream.audio.simulator.machines.gearbox import gearbox
+from asdstream.audio.simulator.machines.grinder import grinder
+from asdstream.audio.simulator.machines.press import press
 from asdstream.audio.simulator.machines.pump import pump
 from asdstream.audio.simulator.machines.slider import slider
+from asdstream.audio.simulator.machines.toy_car import toy_car
 from asdstream.audio.simulator.machines.valve import valve
 from asdstream.audio.simulator.microphone import microphones
 from asdstream.audio.simulator.room import rooms
@@ -30,6 +33,9 @@ _DESIGNERS: Final[dict[str, Callable[[Nameplate], Design]]] = {
     "bearing": bearing_rig,
     "compressor": compressor,
     "conveyor": conveyor,
+    "toy_car": toy_car,
+    "grinder": grinder,
+    "press": press,
 }
 
 
@@ -42,8 +48,8 @@ class MachineSpec:
     """A machine as it stands and runs.
 
     The same type and `identity` is the same physical machine: its resonances, teeth, bearings, place. `speed_rpm` of
-    None is its rated speed (cycles per minute of a slider or valve); `load` is a part of full load. `snr_db` is the
-    level of the machine over the background, both as the microphone hears them, in the long run: in a single
+    None is its rated speed (cycles per minute of a slider, valve or press); `load` is a part of full load. `snr_db` is
+    the level of the machine over the background, both as the microphone hears them, in the long run: in a single
     recording both come and go by a few dB. Raises AudioError naming the value
     that is wrong.
     """
@@ -87,7 +93,7 @@ def design(machine_type: str, identity: int, sample_rate: int = 16_000, speed_rp
 
 
 def rated_rpm(machine_type: str, identity: int) -> float:
-    """Rated speed of a machine; of sliders and valves the cycles per minute."""
+    """Rated speed of a machine; of sliders, valves and presses the cycles per minute."""
     return design(machine_type, identity).rated_rpm
 
 
@@ -110,6 +116,8 @@ def motion_of(spec: MachineSpec, designed: Design) -> Motion:
         slip=designed.slip,
         speed_depth=designed.speed_depth,
         load_depth=designed.load_depth * spec.load / RATED_LOAD,
+        flutter_depth=designed.flutter_depth,
+        profile=designed.profile,
     )
 
 

@@ -18,13 +18,23 @@ class Modes:
 
 
 def draw_modes(
-    rng: np.random.Generator, low_hz: float, high_hz: float, count: int, damping: tuple[float, float]
+    rng: np.random.Generator,
+    low_hz: float,
+    high_hz: float,
+    count: int,
+    damping: tuple[float, float],
+    fall_db: float = 0.0,
 ) -> Modes:
-    """Modes spread evenly on a log scale, one in each part of it, with random sign and a scatter of 5 dB."""
+    """Modes spread evenly on a log scale, one in each part of it, with random sign and a scatter of 5 dB.
+
+    Participation falls by `fall_db` per octave, as in plastic, which radiates its high modes poorly.
+    """
     edges = np.geomspace(low_hz, high_hz, count + 1)
     hertz = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(count)
     sign = rng.choice(np.array([-1.0, 1.0]), count)
-    return Modes(hertz, rng.uniform(*damping, count), sign * 10.0 ** (rng.normal(0.0, 5.0, count) / 20.0))
+    zeta = rng.uniform(*damping, count)
+    decibels = rng.normal(0.0, 5.0, count) - fall_db * np.log2(hertz / low_hz)
+    return Modes(hertz, zeta, sign * 10.0 ** (decibels / 20.0))
 
 
 def unit_energy(response: NDArray[np.float64]) -> NDArray[np.float64]:

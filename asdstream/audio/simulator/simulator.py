@@ -48,13 +48,17 @@ def _level(mixer: Mixer, spec: MachineSpec, sample_rate: int, calm: bool) -> tup
     """RMS and peak of what `mixer` renders in a recording of its own.
 
     Seconds far apart are taken, because the level of a tone depends on where among the modes of the room its wandering
-    frequency stands; of slow cycles seconds in a row, or a phase might be missed. Each second counts with its decay.
+    frequency stands; of slow cycles seconds in a row, or a phase might be missed; of a machine that starts and stops
+    equally spaced moments of its profile. Each second counts with its decay.
     """
     motion = motion_of(spec, design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm))
     apart = 61 if motion.hertz > _SLOW_CYCLE_HZ else 1
     energy = peak = 0.0
     for number in range(_CALIBRATION_CHUNKS):
-        sound = mixer.render(Chunk(number * apart, -1, sample_rate, motion, calm))
+        index = number * apart
+        if motion.profile is not None:
+            index = round((number * (5 + 1 / _CALIBRATION_CHUNKS)) * motion.profile.period_s)
+        sound = mixer.render(Chunk(index, -1, sample_rate, motion, calm))
         energy += float(np.sum(np.square(sound, dtype=np.float64)))
         peak = max(peak, float(np.abs(sound).max()))
     return max(float(np.sqrt(energy / (_CALIBRATION_CHUNKS * sample_rate))), 1e-12), max(peak, 1e-12)

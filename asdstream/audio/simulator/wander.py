@@ -1,16 +1,19 @@
-"""Slow natural variation, written as a closed form so that it and its integral are known at any moment."""
+"""Natural variation, slow or fast, written as a closed form so that it and its integral are known at any moment."""
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.audio.simulator.random_stream import generator
 
-_PARTIALS = 7
-_SLOWEST_HZ = 0.004
-_FASTEST_HZ = 0.4
+SLOW: Final = (0.004, 0.4)
+"""Weather, warmth, load: slowest and fastest in Hz."""
+FAST: Final = (0.7, 25.0)
+"""Uneven running of a small drive: slowest and fastest in Hz."""
+_PARTIALS: Final = {SLOW: 7, FAST: 13}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +38,12 @@ class Wander:
 
 
 @lru_cache(maxsize=4096)
-def wander(seed: int, name: str, depth: float) -> Wander:
+def wander(seed: int, name: str, depth: float, band_hz: tuple[float, float] = SLOW) -> Wander:
     """The variation called `name` in the recording `seed`; slower parts are larger, as in machines and weather."""
     rng = generator("wander", seed, name)
-    edges = np.geomspace(_SLOWEST_HZ, _FASTEST_HZ, _PARTIALS + 1)
-    hertz = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(_PARTIALS)
+    partials = _PARTIALS[band_hz]
+    edges = np.geomspace(*band_hz, partials + 1)
+    hertz = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(partials)
     shape = hertz**-0.3
     amplitudes = depth * np.sqrt(2.0) * shape / np.sqrt(np.sum(shape**2))
-    return Wander(2.0 * np.pi * hertz, amplitudes, 2.0 * np.pi * rng.random(_PARTIALS))
+    return Wander(2.0 * np.pi * hertz, amplitudes, 2.0 * np.pi * rng.random(partials))

@@ -15,6 +15,7 @@ from asdstream.audio.simulator import (
     microphones,
     rooms,
 )
+from asdstream.audio.simulator.fault import FAULTS
 from asdstream.audio.source import AudioError
 
 RATE = 16_000
@@ -210,14 +211,4 @@ def test_a_fault_that_the_machine_cannot_have_is_refused() -> None:
 
 def test_every_fault_is_one_that_some_machine_can_have() -> None:
     had = {kind for machine_type in machine_types() for kind in faults_of(machine_type)}
-    assert had == {
-        "imbalance",
-        "looseness",
-        "outer_race",
-        "inner_race",
-        "ball",
-        "cracked_tooth",
-        "leak",
-        "cavitation",
-        "belt_squeal",
-    }
+    assert had == set(FAULTS)
