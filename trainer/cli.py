@@ -10,7 +10,7 @@ from rich.table import Table
 
 from asdstream import bundle as bundles
 from asdstream.cli.frame import new_app, run_app
-from trainer.catalogue import MachineReport, machine_reports, read_catalogue
+from trainer.catalogue import read_catalogue, report_on
 
 if TYPE_CHECKING:
     from trainer.results import SystemResult
@@ -34,6 +34,15 @@ MachineOption = Annotated[
 FoldOption = Annotated[
     int,
     typer.Option("--fold", min=1, max=2, help="Of a plain <machine>/normal folder, which half of it is for training."),
+]
+
+TruthOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth",
+        metavar="DIR",
+        help="Folder of the official ground_truth_*.csv of an evaluation set, where they do not lie with the data.",
+    ),
 ]
 
 
@@ -84,25 +93,14 @@ def run(
 
 @app.command("data")
 def data(
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds <machine>/{train,test}/.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder at or above <machine>/{train,test}/.")],
+    truth: TruthOption = None,
 ) -> None:
     """List the recordings found, and what is wrong with them. Exit code 1 where anything is."""
-    reports, problems = machine_reports(read_catalogue(root))
-    for report in reports:
-        typer.echo(_paragraph(report))
-    for problem in problems:
-        typer.echo(f"problem: {problem}")
-    if problems:
+    report = report_on(read_catalogue(root, truth=truth))
+    typer.echo(str(report))
+    if report.problems:
         raise typer.Exit(1)
-
-
-def _paragraph(report: MachineReport) -> str:
-    lines = [report.machine, f"  sections: {', '.join(report.sections)}"]
-    lines += [f"  {count} {kind}" for kind, count in report.clips.items()]
-    lines += [f"  {key}: {', '.join(values)}" for key, values in report.attributes.items()]
-    lines.append("  length: " + ", ".join(f"{count} of {seconds:g} s" for seconds, count in report.durations.items()))
-    lines.append("  rate: " + ", ".join(f"{count} at {rate} Hz" for rate, count in report.sample_rates.items()))
-    return "\n".join(lines)
 
 
 @app.command("checkpoint")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from trainer.catalogue import Clip, Domain, machine_reports, read_catalogue
+from trainer.catalogue import Clip, Domain, read_catalogue, report_on
 from trainer.errors import DataError
 
 
@@ -35,7 +35,7 @@ def test_hidden_attributes_are_none(tmp_path: Path) -> None:
     assert only(tmp_path).attributes == ()
 
 
-@pytest.mark.parametrize("name", ["section_00_0007", "section_00_test_0007"])
+@pytest.mark.parametrize("name", ["section_00_0007", "section_00_test_0007", "section_00_source_test_0007"])
 def test_evaluation_clips_do_not_tell_what_they_are(tmp_path: Path, name: str) -> None:
     write(tmp_path / f"fan/test/{name}.wav")
     assert only(tmp_path).anomalous is None
@@ -47,11 +47,45 @@ def test_the_names_of_2020_carry_an_id(tmp_path: Path) -> None:
     assert (clip.section, clip.anomalous, clip.domain) == ("04", True, Domain.SOURCE)
 
 
+def test_the_test_clips_of_2021_lie_apart_by_domain(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_03_source_train_normal_0000_strength_1.wav")
+    write(tmp_path / "fan/source_test/section_03_source_test_0000.wav")
+    write(tmp_path / "fan/target_test/section_03_target_test_0000.wav")
+    catalogue = read_catalogue(tmp_path)
+    assert catalogue.problems == ()
+    assert [clip.domain for clip in catalogue.chosen(split="test")] == [Domain.SOURCE, Domain.TARGET]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("section_00_source_supplemental_machine_0003_noAttribute", "clean"),
+        ("section_00_noise_0003", "noise"),
+        ("section_02_supplemental_normal_0001_machine_car_A1_noise_1", "clean"),
+    ],
+)
+def test_supplemental_clips_are_clean_machine_sound_or_noise_by_their_names(
+    tmp_path: Path, name: str, split: str
+) -> None:
+    write(tmp_path / f"fan/supplemental/{name}.wav")
+    clip = only(tmp_path)
+    assert (clip.split, clip.section, clip.anomalous) == (split, name[8:10], False)
+
+
+def test_a_supplemental_clip_that_does_not_tell_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001.wav")
+    write(tmp_path / "fan/supplemental/section_00_machinery_0001.wav")
+    catalogue = read_catalogue(tmp_path)
+    assert len(catalogue.clips) == 1
+    assert "does not tell by _machine_ or _noise_" in catalogue.problems[0]
+
+
 @pytest.mark.parametrize(
     "row",
     [
         "fan/train/section_00_source_train_normal_0001_noAttribute.wav,speed,3,load,noAttribute",
         "section_00_source_train_normal_0001_noAttribute,speed,3",
+        "train/section_00_source_train_normal_0001_noAttribute,speed,3,,",
     ],
 )
 def test_attributes_come_from_the_csv_by_path_or_bare_stem(tmp_path: Path, row: str) -> None:
@@ -85,18 +119,44 @@ def test_another_kind_of_data_set_that_has_a_folder_train_is_one_problem(tmp_pat
     assert problem.startswith(f"none of the 3 recordings in {tmp_path / 'noise'} is named as in DCASE Task 2")
 
 
-def test_reports_count_what_was_found_and_name_what_is_broken(tmp_path: Path) -> None:
+def test_a_report_counts_what_was_found_and_names_what_is_broken(tmp_path: Path) -> None:
     write(tmp_path / "fan/train/section_00_source_train_normal_0001_speed_3.wav")
     write(tmp_path / "fan/train/section_00_source_train_normal_0002_speed_5.wav", seconds=0.2, rate=48_000)
+    write(tmp_path / "fan/train/section_00_source_train_normal_0003_noAttribute.wav")
+    write(tmp_path / "fan/supplemental/section_00_machine_0001.wav")
     write(tmp_path / "fan/test/section_00_target_test_anomaly_0001_speed_3.wav")
     write(tmp_path / "fan/test/section_00_target_test_normal_0002_speed_3.wav", seconds=0)
     (tmp_path / "fan/test/section_00_target_test_normal_0003_speed_3.wav").write_bytes(b"not a recording")
-    (report,), problems = machine_reports(read_catalogue(tmp_path))
-    assert report.clips == {"train source normal": 2, "test target anomaly": 1, "test target normal": 2}
-    assert report.attributes == {"speed": ("3", "5")}
-    assert report.durations == {0.1: 2, 0.2: 1}
-    assert report.sample_rates == {16_000: 2, 48_000: 1}
-    assert len(problems) == 2
+    report = report_on(read_catalogue(tmp_path))
+    (fan,) = report.machines
+    assert fan.clips == {
+        "supplemental clean machine sound": 1,
+        "test target anomaly": 1,
+        "test target normal": 2,
+        "train source normal": 3,
+    }
+    assert fan.attributes == {"speed": {"3": 4, "5": 1}}
+    assert fan.without_attributes == 1
+    assert fan.durations == {0.1: 4, 0.2: 1}
+    assert fan.sample_rates == {16_000: 4, 48_000: 1}
+    assert len(report.problems) == 2
+    assert "  speed: 3 (4), 5 (1)" in str(report).splitlines()
+    assert sum(line.startswith("problem: ") for line in str(report).splitlines()) == 2
+
+
+def test_a_section_that_nothing_can_be_fitted_for_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path / "fan/train/section_00_source_train_normal_0001.wav")
+    write(tmp_path / "fan/test/section_01_source_test_normal_0001.wav")
+    (problem,) = report_on(read_catalogue(tmp_path)).problems
+    assert problem.startswith("fan section 01 has test clips and no training clips")
+
+
+def test_clips_that_are_there_twice_are_one_problem_for_each_two_folders(tmp_path: Path) -> None:
+    for copy in ("a", "b"):
+        for number in range(3):
+            write(tmp_path / copy / f"fan/train/section_00_source_train_normal_{number:04d}.wav")
+    (problem,) = report_on(read_catalogue(tmp_path)).problems
+    assert problem.startswith(f"3 clips of fan lie in {tmp_path / 'a/fan/train'} and, called the same, in ")
 
 
 def test_no_folder_no_recordings_and_no_such_machine_are_one_sentence_each(tmp_path: Path) -> None:
