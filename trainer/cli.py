@@ -54,6 +54,22 @@ class PoolingChoice(StrEnum):
     BANDS = "bands"
 
 
+class SeparateChoice(StrEnum):
+    """Whether recordings are separated by the bundle's separators before they are scored."""
+
+    OFF = "off"
+    ON = "on"
+    BOTH = "both"
+
+
+class SplitChoice(StrEnum):
+    """Which recordings of a data set."""
+
+    TEST = "test"
+    CLEAN = "clean"
+    TRAIN = "train"
+
+
 @app.command("run")
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The recipe: a TOML file, see conf/trainer/.")],
@@ -149,6 +165,23 @@ def evaluate(
     pooling: Annotated[
         PoolingChoice, typer.Option("--pooling", help="Over all patches, or over time with each band kept.")
     ] = PoolingChoice.BUNDLE,
+    separate: Annotated[
+        SeparateChoice,
+        typer.Option(
+            "--separate", help="Separate all clips first; of both, the scores are brought to one scale and averaged."
+        ),
+    ] = SeparateChoice.OFF,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            "--noise",
+            metavar="ROOT",
+            help="Mix noise below this folder into all clips, some of it into training, the rest into test clips.",
+        ),
+    ] = None,
+    snr: Annotated[
+        float | None, typer.Option("--snr", metavar="DB", help="Level of every clip over the noise mixed into it.")
+    ] = None,
     pictures: Annotated[bool, typer.Option(help="Histograms of scores, ROC curves, maps of embeddings.")] = True,
 ) -> None:
     """Measure the encoders of a bundle, or of several, on DCASE Task 2 data.
@@ -159,18 +192,61 @@ def evaluate(
     """
     from trainer.evaluate import EvaluationSettings
     from trainer.evaluation_report import EvaluationRun
+    from trainer.noise_folder import AddedNoise
 
     if more and not systems:
         raise typer.BadParameter(f"{more[0]} stands alone; bundles follow --bundle or --systems")
     references = [*([bundle] if bundle else []), *(systems or []), *(more or [])]
     if not references:
         raise typer.BadParameter("say what to measure with --bundle or --systems")
-    settings = EvaluationSettings(back_end=back_end, normalise_branches=normalise_branches, pooling=pooling.value)
+    if (noise is None) != (snr is None):
+        raise typer.BadParameter("--noise and --snr belong together: where the noise is, and how far below the clips")
+    settings = EvaluationSettings(
+        back_end=back_end,
+        normalise_branches=normalise_branches,
+        pooling=pooling.value,
+        separate=separate.value,
+        noise=AddedNoise(str(noise), snr) if noise and snr is not None else None,
+    )
     run = EvaluationRun(read_catalogue(data, fold), machine, settings, out, Console(stderr=True), pictures=pictures)
     compared = run.measure(references)
     for system in compared:
         _print_result(system.result, data)
     typer.echo("\n" + run.tables(compared))
+    typer.echo(f"written to {out}")
+
+
+@app.command("separation")
+def separation(
+    bundle: Annotated[str, typer.Option("--bundle", help="Bundle folder, or builtin:<name>.")],
+    clean: Annotated[
+        Path, typer.Option("--clean", metavar="ROOT", help="Recordings of machines, laid out as for --data.")
+    ],
+    noise: Annotated[Path, typer.Option("--noise", metavar="ROOT", help="Folder of recordings of noise.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
+    machine: MachineOption = None,
+    split: Annotated[
+        SplitChoice | None,
+        typer.Option(
+            "--split",
+            help="Test clips, supplemental clean ones or training clips; the first of these that is there if left out.",
+        ),
+    ] = None,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="Normal, and anomalous, clips of each machine.")] = 20,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same mixtures.")] = 0,
+) -> None:
+    """Measure the separators of a bundle: SI-SDR improvement on recordings with noise at -5, 0, 5 and 10 dB.
+
+    Writes separation.json, separation.md, a box plot and a few spectrograms to the folder --out.
+    """
+    from trainer.separation_measure import chosen_clips, measure_separation
+    from trainer.separation_report import separation_table, write_separation
+
+    loaded = bundles.load(bundles.resolve(bundle))
+    chosen = chosen_clips(read_catalogue(clean), machine, split.value if split else None, clips, seed)
+    report = measure_separation(loaded, chosen, noise, seed=seed, console=Console(stderr=True))
+    write_separation(out, report)
+    typer.echo(separation_table(report))
     typer.echo(f"written to {out}")
 
 

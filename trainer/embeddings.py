@@ -31,11 +31,16 @@ class RecordingEmbedder:
         recordings: Iterable[Recording],
         hop_seconds: float,
         on_recording: Callable[[], None] | None = None,
+        separate_as: str | None = None,
     ) -> list[Vectors]:
-        """Embeddings of every window of every recording. Raises AudioError for a recording that cannot be used."""
+        """Embeddings of every window of every recording, separated first where `separate_as` names a machine type.
+
+        Raises AudioError for a recording that cannot be used, and EngineError where the bundle has no separator for
+        the type.
+        """
         found: list[Vectors] = []
         for recording in recordings:
-            found.append(self._embedder.embed_samples(windows_of(recording.read(), hop_seconds)))
+            found.append(self._embedder.embed_samples(windows_of(recording.read(), hop_seconds), separate_as))
             if on_recording is not None:
                 on_recording()
         return found

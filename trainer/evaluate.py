@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,15 +10,18 @@ import torch
 from rich.console import Console
 
 from asdstream.bundle import Branch, Bundle
+from asdstream.bundle.errors import listing
 from trainer.backends.choices import DEFAULT, back_end
 from trainer.catalogue import Catalogue, Clip, Domain
-from trainer.embeddings import RecordingEmbedder
+from trainer.embeddings import RecordingEmbedder, Vectors
 from trainer.errors import DataError, TrainerError
 from trainer.folder_sound import clip_recording
 from trainer.measured_clips import clips_by_section
+from trainer.noise_folder import AddedNoise, halves, read_noise, with_noise
 from trainer.progress import StageProgress
 from trainer.results import SectionResult, SystemResult
 from trainer.section_scorer import FOLDS, Embedded, SectionScorer, fit_section
+from trainer.sound import Recording
 
 DECISION_QUANTILE = 0.9
 """A clip is called anomalous over this quantile of normal scores, as the official baseline does."""
@@ -34,6 +38,11 @@ class MeasuredSection:
 
 Pooling = Literal["bundle", "mean", "bands"]
 
+Separation = Literal["off", "on", "both"]
+
+SEPARATED = "-separated"
+"""What is added to the name of a branch that hears separated sound beside one that does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSettings:
@@ -45,6 +54,10 @@ class EvaluationSettings:
     """What the bundle says, or the same for all its branches."""
     hop_seconds: float = 1.0
     seed: int = 0
+    separate: Separation = "off"
+    """Whether training and test clips are separated first; of "both" the scores are averaged, on one scale."""
+    noise: AddedNoise | None = None
+    """Noise mixed into all clips, of other recordings into training clips than into test clips."""
 
     @property
     def name(self) -> str:
@@ -54,6 +67,10 @@ class EvaluationSettings:
             said.append("normalised branches")
         if self.pooling != "bundle":
             said.append(f"pooling over {self.pooling}")
+        if self.separate != "off":
+            said.append("separated" if self.separate == "on" else "as it is and separated")
+        if self.noise:
+            said.append(f"noise at {self.noise.snr_db:g} dB")
         return ", ".join(said)
 
 
@@ -89,14 +106,46 @@ def embed_sections(
     bundle: Bundle, sections: Sequence[Sequence[Clip]], settings: EvaluationSettings, console: Console
 ) -> list[list[Embedded]]:
     """Embeddings of every clip of every section, by the engine that the daemon uses."""
+    separate_as = [ways_to_hear(bundle, clips[0].machine, settings.separate) for clips in sections]
+    recordings = [clip_recordings(clips, settings.noise, settings.seed) for clips in sections]
     embedder = RecordingEmbedder(with_pooling(bundle, settings.pooling), threads=torch.get_num_threads())
     found = []
-    with StageProgress(console).counting(f"{bundle.name}: embedding", sum(map(len, sections))) as counter:
-        for clips in sections:
-            recordings = [clip_recording(clip) for clip in clips]
-            vectors = embedder.embed(recordings, settings.hop_seconds, counter.advance)
-            found.append(list(zip(clips, vectors, strict=True)))
+    total = sum(len(clips) * len(types) for clips, types in zip(sections, separate_as, strict=True))
+    with StageProgress(console).counting(f"{bundle.name}: embedding", total) as counter:
+        for clips, sounds, types in zip(sections, recordings, separate_as, strict=True):
+            heard = [embedder.embed(sounds, settings.hop_seconds, counter.advance, as_type) for as_type in types]
+            found.append(list(zip(clips, map(_side_by_side, *heard), strict=True)))
     return found
+
+
+def clip_recordings(clips: Sequence[Clip], noise: AddedNoise | None, seed: int) -> list[Recording]:
+    """Clips as recordings, with noise from one half of its recordings in training clips and the other in test clips."""
+    recordings = [clip_recording(clip) for clip in clips]
+    if noise is None:
+        return recordings
+    train, test = halves(read_noise(Path(noise.root)))
+    return [
+        with_noise(recording, train if clip.split == "train" else test, noise.snr_db, seed)
+        for clip, recording in zip(clips, recordings, strict=True)
+    ]
+
+
+def ways_to_hear(bundle: Bundle, machine: str, separate: Separation) -> list[str | None]:
+    """How the clips of a machine are heard: separated as this machine type, or as they are where that is None.
+
+    Raises TrainerError where the bundle has no separator for it.
+    """
+    if separate != "off" and bundle.separator_of(machine) is None:
+        raise TrainerError(
+            f"the bundle {bundle.name} has no separator for {machine} (its separators: "
+            f"{listing(bundle.separators)}); leave out --separate {separate}"
+        )
+    ways: dict[Separation, list[str | None]] = {"off": [None], "on": [machine], "both": [None, machine]}
+    return ways[separate]
+
+
+def _side_by_side(first: Vectors, separated: Vectors | None = None) -> Vectors:
+    return {**first, **{f"{branch}{SEPARATED}": rows for branch, rows in (separated or {}).items()}}
 
 
 def with_pooling(bundle: Bundle, pooling: Pooling) -> Bundle:
@@ -121,7 +170,13 @@ def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) ->
     machine, section = test[0][0].machine, test[0][0].section
     if sum(clip.domain is Domain.SOURCE for clip, _ in train) < FOLDS:
         raise DataError(f"{machine} section {section} has fewer than {FOLDS} source-domain training clips")
-    scorer = fit_section(train, back_end(settings.back_end), settings.seed, normalise=settings.normalise_branches)
+    scorer = fit_section(
+        train,
+        back_end(settings.back_end),
+        settings.seed,
+        normalise=settings.normalise_branches,
+        hearings=2 if settings.separate == "both" else 1,
+    )
     result = SectionResult(
         machine=machine,
         section=section,

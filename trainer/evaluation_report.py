@@ -15,7 +15,7 @@ from asdstream.bundle import Bundle
 from trainer.bootstrap import CONFIDENCE, RESAMPLES
 from trainer.catalogue import Catalogue
 from trainer.comparison import ComparedSystem, compare, comparison_table
-from trainer.evaluate import EvaluationSettings, MeasuredSection, evaluate
+from trainer.evaluate import EvaluationSettings, MeasuredSection, evaluate, ways_to_hear
 from trainer.evaluation_pictures import draw_embeddings, draw_roc, draw_scores
 from trainer.measured_clips import clips_by_section
 from trainer.published_table import published_table
@@ -74,7 +74,10 @@ class EvaluationRun:
         path = bundles.resolve(reference)
         if (path / RESULT_FILE).exists():
             return read_result(path, clips_by_section(self._catalogue, self._machines))
-        return bundles.load(path)
+        bundle = bundles.load(path)
+        for machine, _ in clips_by_section(self._catalogue, self._machines):
+            ways_to_hear(bundle, machine, self._settings.separate)
+        return bundle
 
     def _evaluate(self, bundle: Bundle) -> tuple[SystemResult, list[MeasuredSection]]:
         return evaluate(bundle, self._catalogue, self._machines, settings=self._settings, console=self._console)

@@ -34,8 +34,13 @@ class SectionScorer:
         return self.mean(_branch_scores(self.branches, clips))
 
 
-def fit_section(train: Sequence[Embedded], back_end: BackEnd, seed: int, *, normalise: bool = False) -> SectionScorer:
+def fit_section(
+    train: Sequence[Embedded], back_end: BackEnd, seed: int, *, normalise: bool = False, hearings: int = 1
+) -> SectionScorer:
     """Fit to the training clips; `normalise` brings the branches to one scale before their mean is taken.
+
+    With several `hearings` the branches are that many equal groups, one beside the other, of the same sound heard in
+    different ways; the score is then the mean of the groups' scores brought to one scale.
 
     Nothing is fitted on anything but `train`. Raises DataError where that does not suffice.
     """
@@ -47,6 +52,8 @@ def fit_section(train: Sequence[Embedded], back_end: BackEnd, seed: int, *, norm
         fitted = _fit([pair for pair, out in zip(train, inside, strict=True) if not out], back_end, seed)
         held_out[inside] = _branch_scores(fitted, [pair[1] for pair, out in zip(train, inside, strict=True) if out])
     mean = BranchMean.normalised(held_out) if normalise else BranchMean.plain(len(branches))
+    if hearings > 1:
+        mean = mean.levelled(held_out, hearings)
     return SectionScorer(branches, mean, mean(held_out))
 
 

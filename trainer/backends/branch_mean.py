@@ -27,6 +27,17 @@ class BranchMean:
         scale = held_out.std(axis=0)
         return cls(held_out.mean(axis=0), np.where(scale > 0, scale, 1.0))
 
+    def levelled(self, held_out: NDArray[np.float64], groups: int) -> "BranchMean":
+        """The mean of z-scores of `groups` equal groups of branches, each group being one by this mean already.
+
+        `held_out` (clips, branches) are scores of training clips left out, the branches of a group side by side.
+        """
+        inside = ((held_out - self.centre) / self.scale).reshape(len(held_out), groups, -1)
+        level, spread = inside.mean(axis=2).mean(axis=0), inside.mean(axis=2).std(axis=0)
+        size = inside.shape[2]
+        centre = self.centre + self.scale * np.repeat(level, size)
+        return BranchMean(centre, self.scale * np.repeat(np.where(spread > 0, spread, 1.0), size))
+
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores (..., branches) to (...,)."""
         return np.asarray(((scores - self.centre) / self.scale).mean(axis=-1))
