@@ -1,7 +1,7 @@
 """The state of a training run on disk, from which a killed run goes on as if nothing had happened."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,16 @@ import torch
 from asdstream import atomic
 from trainer.errors import TrainerError
 
-SCHEMA = "asd.checkpoint/1"
+SCHEMA = "asd.checkpoint/2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """Everything a run needs to go on after `step` optimiser steps.
 
-    `fingerprint` tells the recipe and the data apart from others. Random numbers need no place here: those of a step
+    `fingerprint` tells the recipe and the data apart from others. `model` is the part of the state dict that training
+    changes: weights of a frozen network are as large as they are easy to load again. `micro_batch` is what the memory
+    had room for where the recipe asked for `asked_micro_batch`. Random numbers need no place here: those of a step
     are drawn from the seed and the number of the step alone.
     """
 
@@ -25,19 +27,15 @@ class Checkpoint:
     fingerprint: str
     model: dict[str, Any]
     optimiser: dict[str, Any]
+    micro_batch: int
+    asked_micro_batch: int
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` in one step; holds only tensors, numbers and text, so it loads with weights_only."""
     buffer = io.BytesIO()
     torch.save(
-        {
-            "schema": SCHEMA,
-            "step": checkpoint.step,
-            "fingerprint": checkpoint.fingerprint,
-            "model": checkpoint.model,
-            "optimiser": checkpoint.optimiser,
-        },
+        {"schema": SCHEMA} | {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)},
         buffer,
     )
     atomic.write_bytes(path, buffer.getvalue())
@@ -55,4 +53,4 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
         raise TrainerError(
             f"the checkpoint {path} was made with another recipe or other data; choose another folder with --out"
         )
-    return Checkpoint(content["step"], content["fingerprint"], content["model"], content["optimiser"])
+    return Checkpoint(**{field.name: content[field.name] for field in fields(Checkpoint)})

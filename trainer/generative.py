@@ -1,20 +1,20 @@
 """Stage (a): masked spectrogram reconstruction on machine sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asdstream.audio.window import WINDOW_SAMPLES, WINDOW_SECONDS
-from asdstream.models.fbank import frame_count
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES, WINDOW_SECONDS
 from asdstream.models.masked_audiomae import MaskedAudioMAE, Reconstruction, reconstruction_loss
 from asdstream.models.masking import Mask, mel_rectangles, random_masking, time_frequency_masking
-from trainer.front_end_cache import FrontEndCache
 from trainer.recipe import GenerativeSettings, MaskSettings
-from trainer.sound import Recording
+from trainer.waveforms import Waveforms
 
-CROP_FRAMES = frame_count(WINDOW_SAMPLES)
-"""The encoder learns on what it will hear: ten seconds, zero-padded to its 1024 frames."""
+Augmentation = Callable[[NDArray[np.float32], torch.Generator], NDArray[np.float32]]
+"""What a sound (n,) becomes, such as with noise under it; all that is random comes from the generator."""
 
 
 class GenerativeObjective:
@@ -28,17 +28,18 @@ class GenerativeObjective:
     def __init__(
         self,
         model: MaskedAudioMAE,
-        cache: FrontEndCache,
-        recordings: Sequence[Recording],
+        waveforms: Waveforms,
         settings: GenerativeSettings,
+        augment: Augmentation | None = None,
     ) -> None:
         self._model = model
-        self._cache = cache
+        self._waveforms = waveforms
         self._settings = settings
+        self._augment = augment
         self._recording_of = [
             index
-            for index, recording in enumerate(recordings)
-            for _ in range(max(1, round(recording.seconds / WINDOW_SECONDS)))
+            for index in range(len(waveforms))
+            for _ in range(max(1, round(waveforms.seconds(index) / WINDOW_SECONDS)))
         ]
 
     @property
@@ -51,31 +52,30 @@ class GenerativeObjective:
         """The masked autoencoder."""
         return self._model
 
-    def draw(self, indices: list[int], generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Crops (B, 1024, 128), normalised, and a mask's ids_keep (B, K), ids_restore (B, L) and removed (B, L)."""
-        crops = torch.stack([self._crop(self._cache.fbank(self._recording_of[i]), generator) for i in indices])
-        mask = draw_mask(
-            self._settings.mask, len(indices), self._model.config.times, self._model.config.bands, generator
-        )
-        return (self._model.front_end.normalise(crops), mask.ids_keep, mask.ids_restore, mask.removed)
+    def example(self, index: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """A crop (160000,) float32, and a mask's ids_keep (K,), ids_restore (L,) and removed (L,)."""
+        recording = self._recording_of[index]
+        samples = round(self._waveforms.seconds(recording) * SAMPLE_RATE)
+        start = int(torch.randint(max(1, samples - WINDOW_SAMPLES + 1), (1,), generator=generator))
+        config = self._model.config
+        mask = draw_mask(self._settings.mask, 1, config.times, config.bands, generator)
+        # Last, so that crops and masks are the same with and without noise.
+        sound = self._waveforms.samples(recording, start, WINDOW_SAMPLES)
+        if self._augment is not None:
+            sound = self._augment(sound, generator)
+        return torch.from_numpy(sound), mask.ids_keep[0], mask.ids_restore[0], mask.removed[0]
 
     def loss(self, *batch: Tensor) -> Tensor:
-        """Reconstruction loss of what `draw` gave."""
+        """Reconstruction loss of stacked examples."""
         return reconstruction_loss(
             self.reconstruct(*batch), self._settings.loss, normalise_patches=self._settings.normalise_patches
         )
 
-    def reconstruct(self, fbank: Tensor, ids_keep: Tensor, ids_restore: Tensor, removed: Tensor) -> Reconstruction:
-        """The network's answer to what `draw` gave."""
-        reconstruction: Reconstruction = self._model(fbank, Mask(ids_keep, ids_restore, removed))
+    def reconstruct(self, sound: Tensor, ids_keep: Tensor, ids_restore: Tensor, removed: Tensor) -> Reconstruction:
+        """The network's answer to stacked examples: (B, 160000), (B, K), (B, L), (B, L), on the model's device."""
+        spectrogram = self._model.front_end(sound)
+        reconstruction: Reconstruction = self._model(spectrogram, Mask(ids_keep, ids_restore, removed))
         return reconstruction
-
-    @staticmethod
-    def _crop(fbank: Tensor, generator: torch.Generator) -> Tensor:
-        spare = fbank.shape[0] - CROP_FRAMES
-        start = int(torch.randint(max(1, spare + 1), (1,), generator=generator))
-        crop = fbank[start : start + CROP_FRAMES].float()
-        return nn.functional.pad(crop, (0, 0, 0, CROP_FRAMES - crop.shape[0]))
 
 
 def draw_mask(settings: MaskSettings, batch: int, times: int, bands: int, generator: torch.Generator) -> Mask:

@@ -5,33 +5,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from asdstream.audio.simulator import MachineSpec, Simulator
 from asdstream.models.audiomae import AudioMAEConfig
-from asdstream.models.fbank import audiomae_front_end
 from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
-from trainer.errors import DataError
-from trainer.front_end_cache import FrontEndCache
 from trainer.generative import GenerativeObjective, draw_mask
 from trainer.loop import LoopSettings, TrainingLoop
 from trainer.metrics_log import MetricsLog
+from trainer.mixing import NoiseAugmentation
 from trainer.randomness import torch_generator
 from trainer.recipe import GenerativeSettings, MaskSettings
 from trainer.sound import Recording
+from trainer.waveforms import Waveforms
 
 
-class Counted:
-    """Noise of a given length that counts how often it is read."""
+def noise(seconds: float, seed: int = 3) -> Recording:
+    samples = np.random.default_rng(seed).standard_normal(int(16_000 * seconds)).astype(np.float32) * 0.1
+    return Recording(f"noise {seed}", f"{seconds}", seconds, lambda: samples)
 
-    def __init__(self, seconds: float) -> None:
-        self.samples = np.random.default_rng(3).standard_normal(int(16_000 * seconds)).astype(np.float32) * 0.1
-        self.reads = 0
-        self.recording = Recording("noise", "noise", seconds, self.read)
 
-    def read(self) -> NDArray[np.float32]:
-        self.reads += 1
-        return self.samples
+def waveforms(folder: Path, *recordings: Recording) -> Waveforms:
+    found = Waveforms(recordings, folder, 1 << 24)
+    found.fill()
+    return found
 
 
 def model() -> MaskedAudioMAE:
@@ -39,55 +35,54 @@ def model() -> MaskedAudioMAE:
     return MaskedAudioMAE(AudioMAEConfig(embed_dim=48, depth=1, heads=2), DecoderConfig(32, 1, 2))
 
 
-def test_the_front_end_is_computed_once_and_kept_in_half_precision() -> None:
-    sound = Counted(11)
-    cache = FrontEndCache([sound.recording], audiomae_front_end(), limit_bytes=1 << 20)
-    cache.fill()
-    found = [cache.fbank(0) for _ in range(3)][-1]
-    assert sound.reads == 1
-    assert (found.dtype, found.shape) == (torch.float16, (1098, 128))
-    exact = audiomae_front_end().fbank(torch.from_numpy(sound.samples)[None])[0]
-    assert (found.float() - exact).abs().max() < 0.01
+def test_a_recording_is_an_example_for_every_ten_seconds(tmp_path: Path) -> None:
+    sound = waveforms(tmp_path, noise(4), noise(12), noise(31))
+    assert GenerativeObjective(model(), sound, GenerativeSettings()).examples == 1 + 1 + 3
 
 
-def test_what_does_not_fit_is_computed_again() -> None:
-    sounds = [Counted(10), Counted(10)]
-    cache = FrontEndCache([sound.recording for sound in sounds], audiomae_front_end(), limit_bytes=300_000)
-    cache.fill()
-    assert cache.kept == 1
-    assert torch.equal(cache.fbank(1), cache.fbank(1))
-    assert sounds[1].reads >= 3
-
-
-def test_a_recording_without_sound_is_named() -> None:
-    cache = FrontEndCache([Counted(0.01).recording], audiomae_front_end(), limit_bytes=1 << 20)
-    with pytest.raises(DataError, match="noise holds 160 samples"):
-        cache.fill()
-
-
-def test_a_recording_is_an_example_for_every_ten_seconds() -> None:
-    recordings = [Counted(seconds).recording for seconds in (4.0, 12.0, 31.0)]
-    network = model()
-    cache = FrontEndCache(recordings, network.front_end, 1 << 24)
-    assert GenerativeObjective(network, cache, recordings, GenerativeSettings()).examples == 1 + 1 + 3
-
-
-def test_crops_lie_at_random_places_and_are_what_the_encoder_hears_in_service() -> None:
-    sound = Counted(12)
-    network = model()
-    cache = FrontEndCache([sound.recording], network.front_end, 1 << 24)
-    objective = GenerativeObjective(network, cache, [sound.recording], GenerativeSettings())
-    crops, *_ = objective.draw([0] * 4, torch_generator(1))
-    assert crops.shape == (4, 1024, 128)
-    assert torch.all(crops[:, 998:] == network.front_end.pad_value)
-    whole = network.front_end.fbank(torch.from_numpy(sound.samples)[None])[0]
+def test_crops_lie_at_random_places_and_end_in_silence_where_the_recording_is_short(tmp_path: Path) -> None:
+    sound = waveforms(tmp_path, noise(12), noise(4, seed=4))
+    objective = GenerativeObjective(model(), sound, GenerativeSettings())
+    whole = sound.samples(0, 0, 192_000)
     starts = []
-    for crop in crops:
-        raw = crop[:998] * 2 * network.front_end.deviation + network.front_end.mean
-        distances = [float((whole[start : start + 998 : 50] - raw[::50]).abs().max()) for start in range(201)]
-        starts.append(int(np.argmin(distances)))
-        assert min(distances) < 0.02
+    for number in range(4):
+        crop, *_ = objective.example(0, torch_generator(number))
+        assert crop.shape == (160_000,)
+        (start,) = np.flatnonzero(np.isclose(whole[:32_001], crop[0], rtol=1e-6) & (whole[1:32_002] == crop[1].item()))
+        assert np.array_equal(whole[start : start + 160_000], crop.numpy())
+        starts.append(int(start))
     assert len(set(starts)) == 4
+    short, *_ = objective.example(1, torch_generator(1))
+    assert np.array_equal(short[:64_000].numpy(), sound.samples(1, 0, 64_000))
+    assert not short[64_000:].any()
+
+
+def test_noise_changes_neither_the_crop_nor_the_mask(tmp_path: Path) -> None:
+    sound = waveforms(tmp_path, noise(12))
+    augment = NoiseAugmentation(waveforms(tmp_path, noise(15, seed=9)), (0.0, 0.0))
+    plain = GenerativeObjective(model(), sound, GenerativeSettings()).example(0, torch_generator(2))
+    noisy = GenerativeObjective(model(), sound, GenerativeSettings(), augment).example(0, torch_generator(2))
+    for one, other in zip(plain[1:], noisy[1:], strict=True):
+        assert torch.equal(one, other)
+    added = noisy[0] - plain[0]
+    assert float(added.square().mean() / plain[0].square().mean()) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_the_network_hears_what_it_will_hear_in_service_in_full_precision(tmp_path: Path) -> None:
+    network = model()
+    objective = GenerativeObjective(network, waveforms(tmp_path, noise(12)), GenerativeSettings())
+    batch = tuple(value[None] for value in objective.example(0, torch_generator(1)))
+    with torch.inference_mode():
+        exact = objective.reconstruct(*batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            coarse = objective.reconstruct(*batch)
+            loss = objective.loss(*batch)
+        wanted = objective.loss(*batch)
+    assert torch.equal(exact.target, network.patchify(network.front_end(batch[0])))
+    assert torch.equal(coarse.target, exact.target)
+    assert coarse.pred.dtype == torch.bfloat16
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(wanted), rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +101,8 @@ def test_each_kind_of_mask_keeps_its_share(settings: MaskSettings, kept: int) ->
 
 def test_the_loss_falls_on_machine_sound(tmp_path: Path) -> None:
     spec = MachineSpec("gearbox")
-    recording = Recording("gearbox", "gearbox", 10.0, lambda: Simulator(spec, 1).render(10.0))
-    network = model()
-    cache = FrontEndCache([recording], network.front_end, 1 << 24)
-    objective = GenerativeObjective(network, cache, [recording], GenerativeSettings())
+    sound = waveforms(tmp_path, Recording("gearbox", "gearbox", 10.0, lambda: Simulator(spec, 1).render(10.0)))
+    objective = GenerativeObjective(model(), sound, GenerativeSettings())
     log = MetricsLog(tmp_path / "metrics.jsonl")
     settings = LoopSettings(
         seed=1,
