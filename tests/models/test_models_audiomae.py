@@ -171,3 +171,27 @@ def test_a_width_without_usual_heads_asks_for_them(conformance_dir: Path) -> Non
 def test_another_networks_file_is_refused(conformance_dir: Path) -> None:
     with pytest.raises(audiomae.CheckpointError, match="not an AudioMAE checkpoint"):
         audiomae.load_checkpoint(conformance_dir / "beats" / "beats_tiny_a.pt")
+
+
+def test_all_patches_in_any_order_are_the_full_pass(model: AudioMAE, clips: dict[str, Tensor]) -> None:
+    with torch.inference_mode():
+        patches = model.patchify(model.front_end(clips["10s"]))
+        full = model.encode_tokens(model.embed_patches(patches))
+        order = torch.randperm(512, generator=torch.Generator().manual_seed(0))[None]
+        some = model.encode_tokens(model.embed_patches(patches, order))
+    torch.testing.assert_close(some[0, 0], full[0, 0], atol=TOLERANCE, rtol=0.0)
+    torch.testing.assert_close(some[0, 1:], full[0, 1:][order[0]], atol=TOLERANCE, rtol=0.0)
+
+
+def test_a_patch_may_be_given_another_place(model: AudioMAE, clips: dict[str, Tensor]) -> None:
+    """The first second, put at the third, is what the third second is where it sounds the same."""
+    with torch.inference_mode():
+        patches = model.patchify(model.front_end(clips["10s"]))
+        moved = patches.clone()
+        moved[:, 160:208] = patches[:, :48]
+        first, third = torch.arange(48)[None], torch.arange(160, 208)[None]
+        expected = model.embed_patches(moved, third)
+        assert torch.equal(model.embed_patches(patches, first, third), expected)
+        assert not torch.equal(model.embed_patches(patches, first), expected)
+    with pytest.raises(ValueError, match="without the patches that stand there"):
+        model.embed_patches(patches, places=third)
