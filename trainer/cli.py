@@ -11,6 +11,7 @@ from rich.table import Table
 from asdstream import bundle as bundles
 from asdstream.cli.frame import new_app, run_app
 from trainer.catalogue import read_catalogue, report_on
+from trainer.stages.order import StageName
 
 if TYPE_CHECKING:
     from trainer.results import SystemResult
@@ -46,6 +47,38 @@ TruthOption = Annotated[
 ]
 
 
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The recipe: a TOML file, see conf/trainer/.")]
+TrainingDataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/train/, where the recipe needs one."),
+]
+MoreDataOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--more-data",
+        metavar="ROOT",
+        help="More recordings to learn from, of other years or machines; may be given several times.",
+    ),
+]
+NoiseOption = Annotated[
+    Path | None, typer.Option("--noise", metavar="ROOT", help="Folder with recordings of noise to mix in.")
+]
+AudioMAEOption = Annotated[
+    Path | None, typer.Option("--audiomae", metavar="FILE", help="A published AudioMAE checkpoint to start from.")
+]
+BEATsOption = Annotated[
+    Path | None, typer.Option("--beats", metavar="FILE", help="A published BEATs checkpoint to start from.")
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--start", metavar="BUNDLE", help="Bundle folder, or builtin:<name>, whose encoders to start from."),
+]
+RunFolderOption = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Run folder; runs/<name of the recipe> if left out.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare sound.")]
+
+
 class PoolingChoice(StrEnum):
     """How the tokens of a window become one embedding."""
 
@@ -72,39 +105,64 @@ class SplitChoice(StrEnum):
 
 @app.command("run")
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The recipe: a TOML file, see conf/trainer/.")],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="ROOT", help="Folder that holds <machine>/train/, where the recipe needs one."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Run folder; runs/<name of the recipe> if left out.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+    config: ConfigArgument,
+    data: TrainingDataOption = None,
+    more_data: MoreDataOption = None,
+    noise: NoiseOption = None,
+    audiomae: AudioMAEOption = None,
+    beats: BEATsOption = None,
+    start: StartOption = None,
+    out: RunFolderOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from what the run folder holds.")] = False,
+    workers: WorkersOption = 2,
 ) -> None:
-    """Train as the recipe says and write a bundle.
+    """Train as the recipe says, all its stages, and write a bundle.
 
-    The run folder then holds bundle/ (for asdstream), summary.json, metrics.jsonl, pictures of the loss and of a
-    reconstruction, the recipe, versions and a fingerprint of the data.
+    The run folder then holds bundle/ (for asdstream), weights/ with what each stage made, summary.json,
+    metrics.jsonl, curves for TensorBoard, pictures, the recipe, versions and a fingerprint of the data. A stage that is
+    finished is not repeated with --resume. Started by torchrun, several processes train together.
     """
-    from trainer.rebuild import Rebuild
-    from trainer.recipe import read_recipe
-    from trainer.run_folder import RunFolder
+    from trainer.stages.command import run_recipe
+    from trainer.stages.run import Brought
 
-    recipe = read_recipe(config)
-    folder = RunFolder(out or Path("runs") / recipe.name)
-    console = Console(stderr=True)
-    rebuild = Rebuild(recipe, config.read_text(encoding="utf-8-sig"), folder, data, console)
-    try:
-        summary = rebuild.run(resume=resume)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; go on from the last checkpoint with --resume --out {folder.path}", err=True)
-        raise typer.Exit(130) from None
-    took = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in summary.seconds.items())
-    typer.echo(
-        f"{summary.bundle}: {summary.bundle_bytes / 1e6:.1f} MB, machine types {', '.join(summary.machines)}; "
-        f"last loss {summary.generative_loss:.4f} after {summary.generative_steps} steps; {took}"
-    )
+    brought = Brought(data, tuple(more_data or ()), noise, audiomae, beats, start)
+    run_recipe(config, out, brought, resume=resume, workers=workers)
+
+
+@app.command("stage")
+def stage(
+    name: Annotated[StageName, typer.Argument(metavar="NAME", help=f"One of {', '.join(StageName)}.")],
+    config: ConfigArgument,
+    data: TrainingDataOption = None,
+    more_data: MoreDataOption = None,
+    noise: NoiseOption = None,
+    audiomae: AudioMAEOption = None,
+    beats: BEATsOption = None,
+    start: StartOption = None,
+    out: RunFolderOption = None,
+    workers: WorkersOption = 2,
+) -> None:
+    """Run one stage of a recipe alone, from what the earlier ones left in weights/ of the run folder.
+
+    A stage that was killed goes on; one that is finished is done anew where the recipe or the data have changed. The
+    files in weights/ may come from another machine.
+    """
+    from trainer.stages.command import run_stage
+    from trainer.stages.run import Brought
+
+    brought = Brought(data, tuple(more_data or ()), noise, audiomae, beats, start)
+    run_stage(name, config, out, brought, workers=workers)
+
+
+@app.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the bundle goes.")],
+) -> None:
+    """Write the bundle of a run folder again, from recipe.toml and weights/ in it; no data are needed."""
+    from trainer.stages.command import export_run
+
+    export_run(folder, out)
 
 
 @app.command("data")

@@ -17,6 +17,10 @@ class StageProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    def note(self, sentence: str) -> None:
+        """Say something between the bars."""
+        self._console.print(sentence, highlight=False)
+
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator["StageCounter"]:
         """Show `what` going from 0 to `total`."""

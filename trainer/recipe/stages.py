@@ -58,8 +58,20 @@ class ClassificationSettings(StageSettings):
     loss: Literal["cross_entropy", "arcface"] = "cross_entropy"
     sub_centres: int = Field(default=16, ge=1, description="Centres of each class (arcface)")
     margin: float = Field(default=0.5, ge=0.0, lt=1.5, description="Angular margin in radians (arcface)")
-    scale: float = Field(default=30.0, gt=0.0, description="Factor on the cosines (arcface)")
-    patch_drop: float = Field(default=0.0, ge=0.0, lt=1.0, description="Share of tokens left out of the pooling")
+    scale: float | None = Field(
+        default=None, gt=0.0, description="Factor on the cosines (arcface); by the number of classes where left out"
+    )
+    hears: Literal["all", "machines"] = Field(
+        default="all", description="Every recording, or those of the machines that get prototypes"
+    )
+    crop_seconds: float = Field(default=10.0, ge=1.0, le=10.0, description="Length of what is heard at once")
+    patch_drop: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="Share of AudioMAE's patches that are left out at random"
+    )
+    clips_per_epoch: int | None = Field(
+        default=None, ge=1, description="Each of a recording drawn at random; otherwise all are heard once"
+    )
+    balanced: bool = Field(default=False, description="Whether classes are drawn evenly, however many clips they have")
     pseudo_attributes: bool = Field(
         default=False, description="Whether clips of machines without attributes get labels by clustering"
     )
@@ -78,6 +90,9 @@ class Phase2Settings(ClassificationSettings):
     warmup_epochs: int = Field(default=2, ge=0)
     learning_rate: float = Field(default=1e-5, gt=0.0)
     noise: bool = Field(default=False, description="Whether the noise of [augmentation] is mixed in")
+    hears: Literal["all", "machines"] = Field(
+        default="machines", description="Every recording, or those of the machines that get prototypes"
+    )
     rank: int = Field(default=8, ge=1, description="Rank of LoRA's step")
 
 
@@ -94,8 +109,11 @@ class SeparatorSettings(StageSettings):
     serves: Literal["machine_type", "all"] = Field(
         default="machine_type", description="One separator for each machine type with clean sound, or one for all"
     )
-    seconds: float = Field(default=4.0, gt=0.0, le=10.0, description="Length of a training mixture")
+    seconds: float = Field(default=3.0, ge=1.0, le=10.0, description="Length of a training mixture")
     snr_db: Range = (-5.0, 10.0)
+    identities: int = Field(default=8, ge=1, description="Simulated machines of each type, where none is recorded")
+    recordings: int = Field(default=6, ge=1, description="Simulated clean recordings of each of them")
+    noises: int = Field(default=300, ge=1, description="Simulated recordings of noise")
     separated_prototypes: bool = Field(
         default=True,
         description="Whether prototypes and calibration of types with a separator are fitted on separated sound",

@@ -1,0 +1,79 @@
+"""The fusion: both encoders, by LoRA, and what makes one embedding of their tokens, trained end to end."""
+
+from collections.abc import Mapping
+from typing import Literal, cast
+
+import torch
+
+from asdstream.models.audiomae import AudioMAE
+from asdstream.models.beats import BEATs
+from trainer.errors import TrainerError
+from trainer.networks import FusedNetwork, fusion
+from trainer.products import Product
+from trainer.randomness import derived_seed
+from trainer.stages.classification import classes_depend_on, train_classes
+from trainer.stages.encoders import encoder_before, encoder_product, needs_before
+from trainer.stages.export import ATTENTION
+from trainer.stages.first_windows import embeddings
+from trainer.stages.labels import labelled
+from trainer.stages.order import StageName
+from trainer.stages.part import Part
+from trainer.stages.run import Run
+
+STAGE = StageName.FUSION
+NAMES = ("beats", "audiomae")
+
+
+def parts(run: Run) -> tuple[Part, ...]:
+    """One, if the recipe has the stage."""
+    settings = run.recipe.fusion
+    if settings is None:
+        return ()
+    attentive = run.recipe.system == 3
+    kind: Literal["attentive", "mean"] = "attentive" if attentive else "mean"
+
+    def make(fingerprint: str) -> Mapping[str, Product]:
+        (beats, beats_notes), (audiomae, audiomae_notes) = (encoder_before(run, name, STAGE) for name in NAMES)
+        beats, audiomae = cast(BEATs, beats), cast(AudioMAE, audiomae)
+        torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
+        try:
+            network = fusion(beats, audiomae, kind, attention_dim=run.recipe.model.attention_dim, rank=settings.rank)
+        except ValueError as error:
+            raise TrainerError(f"the encoders cannot be fused: {error}") from error
+        labels = labelled(
+            run.sound,
+            settings,
+            lambda recordings: embeddings(network, run.waveforms(recordings), run.processes),
+        )
+        facts = train_classes(run, str(STAGE), network, labels, settings, fingerprint)
+        return _products(network.merge(), beats_notes, audiomae_notes, run.recipe.model.attention_dim, facts)
+
+    return (
+        Part(
+            name=str(STAGE),
+            products=(*(f"{STAGE}-{name}" for name in NAMES), *((ATTENTION,) if attentive else ())),
+            needs=needs_before(run, NAMES, STAGE),
+            depends_on=classes_depend_on(run, settings) | {"kind": kind},
+            make=make,
+        ),
+    )
+
+
+def _products(
+    network: FusedNetwork,
+    beats_notes: tuple[str, ...],
+    audiomae_notes: tuple[str, ...],
+    attention_dim: int,
+    facts: Mapping[str, object],
+) -> dict[str, Product]:
+    products = {
+        f"{STAGE}-beats": encoder_product(network.beats, beats_notes),
+        f"{STAGE}-audiomae": encoder_product(network.audiomae, audiomae_notes),
+    }
+    attention = network.fusion.state_dict()
+    if attention:
+        products[ATTENTION] = Product(attention, {"attention_dim": attention_dim, **facts})
+    else:
+        audiomae = products[f"{STAGE}-audiomae"]
+        products[f"{STAGE}-audiomae"] = Product(audiomae.tensors, {**audiomae.facts, **facts})
+    return products
