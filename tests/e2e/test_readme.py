@@ -38,11 +38,11 @@ TESTED = {
     "mosquitto_sub -v -t 'asd/v1/+/+/event/alarm'": "test_the_commands_of_a_box",
     "pip install -c constraints.txt -e '.[cpu,train]'": "test_the_install_commands_name_extras_that_exist",
     "asdtrain data ROOT": "test_the_commands_of_training",
-    "asdtrain run conf/trainer/toycar-tiny.toml --data ROOT --out runs/toycar": "test_the_commands_of_training",
-    "asdtrain evaluate --bundle runs/toycar/bundle --data ROOT --out runs/toycar/evaluation": (
+    "asdtrain run conf/trainer/system3-tiny.toml --data ROOT --out runs/mine": "test_the_commands_of_training",
+    "asdtrain evaluate --bundle runs/mine/bundle --data ROOT --out runs/mine/evaluation": (
         "test_the_commands_of_training"
     ),
-    "asdstream bundle info runs/toycar/bundle": "test_the_commands_of_training",
+    "asdstream bundle info runs/mine/bundle": "test_the_commands_of_training",
 }
 
 
@@ -132,13 +132,13 @@ def test_the_commands_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     specs = [MachineSpec("fan", identity=1, speed_rpm=speed) for speed in (1400.0, 1500.0)]
     counts = ClipCounts(source_train=24, target_train=3, test=2)
     write_dcase(root, specs, [MachineSpec("fan", identity=1, snr_db=8.0)], counts=counts, audio_format="flac")
-    shipped = REPOSITORY / "conf" / "trainer" / "toycar-tiny.toml"
+    shipped = REPOSITORY / "conf" / "trainer" / "system3-tiny.toml"
     recipe = tmp_path / "conf" / "trainer" / shipped.name
     recipe.parent.mkdir(parents=True)
     short = shipped.read_text()
     for key, value in (("epochs", 1), ("warmup_epochs", 0), ("held_out", 0.45)):
         short = re.sub(rf"^{key} = .*$", f"{key} = {value}", short, flags=re.MULTILINE)
-    recipe.write_text(short.replace('"ToyCar"', '"fan"'))
+    recipe.write_text(short)
     monkeypatch.chdir(tmp_path)
 
     listed = program("trainer", *command("asdtrain data"))
@@ -147,8 +147,8 @@ def test_the_commands_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert trained.returncode == 0, trained.stderr
     evaluated = program("trainer", *command("asdtrain evaluate"), timeout_s=200)
     assert evaluated.returncode == 0, evaluated.stderr
-    assert (tmp_path / "runs/toycar/evaluation/anomaly_score_fan_section_00_test.csv").is_file()
+    assert (tmp_path / "runs/mine/evaluation/anomaly_score_fan_section_00_test.csv").is_file()
     shown = asdstream(*command("asdstream bundle info"))
     assert "fan" in shown.stdout
-    assert (tmp_path / "runs/toycar/summary.json").is_file()
+    assert (tmp_path / "runs/mine/summary.json").is_file()
     assert "Traceback" not in trained.stderr + evaluated.stderr

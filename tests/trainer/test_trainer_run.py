@@ -17,6 +17,7 @@ from asdstream.scoring.calibration import Calibration
 from trainer import cli
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.metrics_log import MetricsLog
+from trainer.products import Products
 
 RECIPE = """\
 name = "small"
@@ -54,8 +55,9 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     return path
 
 
-def asdtrain(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+def asdtrain(command: str, *arguments: str | Path) -> Result:
+    workers = ["--workers", "0"] if command in ("run", "stage") else []
+    return CliRunner().invoke(cli.app, [command, *(str(argument) for argument in arguments), *workers])
 
 
 def encoder_weights(run: Path) -> dict[str, torch.Tensor]:
@@ -92,16 +94,27 @@ def test_the_encoder_alone_is_exported_in_half_precision(unbroken: Path) -> None
 
 def test_the_run_folder_tells_what_was_done_with_what(unbroken: Path) -> None:
     assert (unbroken / "recipe.toml").read_text() == RECIPE
-    for name in ("versions.json", "data.json", "summary.json", "pictures/loss.png", "pictures/reconstruction.png"):
+    for name in (
+        "versions.json",
+        "data.json",
+        "summary.json",
+        "pictures/loss-generative.png",
+        "pictures/reconstruction.png",
+    ):
         assert (unbroken / name).stat().st_size > 50, name
     lines = MetricsLog(unbroken / "metrics.jsonl").read("generative")
     # Two recordings of 20 s and one of 10 s are five crops: three steps of two an epoch.
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
 
 
-def test_the_checkpoint_loads_with_weights_only(unbroken: Path) -> None:
-    content = torch.load(unbroken / "checkpoints" / "generative.pt", weights_only=True)
-    assert content["step"] == 6
+def test_a_finished_stage_leaves_its_product_and_no_checkpoint(unbroken: Path) -> None:
+    products = Products(unbroken / "weights")
+    weights = products.read("generative-audiomae").tensors
+    assert not any(name.startswith(("decoder", "mask_token")) for name in weights)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
+    assert (products.has("prototypes-fan"), products.has("calibration-fan")) == (True, True)
+    assert not list((unbroken / "checkpoints").iterdir())
+    assert not (unbroken / "waveforms").exists()
 
 
 def test_a_killed_run_resumes_to_the_bundle_of_an_unbroken_one(
@@ -110,6 +123,7 @@ def test_a_killed_run_resumes_to_the_bundle_of_an_unbroken_one(
     def save_and_die(path: Path, checkpoint: Checkpoint) -> None:
         save_checkpoint(path, checkpoint)
         if checkpoint.step == 2:
+            assert torch.load(path, weights_only=True)["step"] == 2
             raise SystemError("killed")
 
     with monkeypatch.context() as patch:

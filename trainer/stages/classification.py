@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from trainer.classification import ClassificationObjective
+from trainer.errors import DataError
 from trainer.fingerprint import data_fingerprint
 from trainer.heads import ClassificationHead, SoftmaxHead, SubCentreArcFace
 from trainer.networks import BranchNetwork, EmbeddingNetwork, phase_one, phase_two
@@ -82,6 +83,8 @@ def train_classes(
     run: Run, name: str, network: EmbeddingNetwork, labels: Labelled, settings: ClassificationSettings, fingerprint: str
 ) -> dict[str, float]:
     """Train a network on classes; returns how well it tells them apart."""
+    if len(labels.classes) < 2:
+        raise DataError(f"all recordings that {name} hears sound alike, so it has nothing to tell apart; give more")
     torch.manual_seed(derived_seed(run.recipe.seed, name, "head"))
     objective = ClassificationObjective(
         name,

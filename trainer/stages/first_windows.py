@@ -24,7 +24,7 @@ def embeddings(network: EmbeddingNetwork, waveforms: Waveforms, processes: Proce
 def answers(network: Callable[[Tensor], Tensor], waveforms: Waveforms, device: torch.device) -> Tensor:
     """What a network makes of the first ten seconds of each recording, (N, ...) on the CPU."""
     found = []
-    with torch.inference_mode():
+    with torch.no_grad():
         for first in range(0, len(waveforms), BATCH):
             places = range(first, min(first + BATCH, len(waveforms)))
             batch = np.stack([waveforms.samples(place, 0, WINDOW_SAMPLES) for place in places])

@@ -55,7 +55,7 @@ def parts(run: Run) -> tuple[Part, ...]:
 
 def _draw(run: Run, model: MaskedAudioMAE, objective: GenerativeObjective) -> None:
     example = objective.example(0, torch_generator(run.recipe.seed, "picture"))
-    with torch.inference_mode():
+    with torch.no_grad():
         drawn = objective.reconstruct(*(value[None].to(run.processes.device) for value in example))
     config = model.config
     draw_reconstruction(run.folder.picture("reconstruction"), drawn, config.times, config.bands, config.patch)
