@@ -5,14 +5,21 @@ from typing import Final
 
 import numpy as np
 
+from asdstream.audio.simulator.babble import babble
+from asdstream.audio.simulator.chunk import Motion
 from asdstream.audio.simulator.electric import Hum, hum_table
+from asdstream.audio.simulator.elsewhere import Elsewhere
 from asdstream.audio.simulator.flow import Noise, jet, turbulence
-from asdstream.audio.simulator.pulse import RandomPulses
+from asdstream.audio.simulator.friction import Friction, Uneven
+from asdstream.audio.simulator.neighbours import neighbour
+from asdstream.audio.simulator.profile import changing_speed, run_and_stop
+from asdstream.audio.simulator.pulse import PulseTrain, RandomPulses
 from asdstream.audio.simulator.random_stream import generator
 from asdstream.audio.simulator.resonance import draw_modes, ring, unit_energy
 from asdstream.audio.simulator.room import room_response
-from asdstream.audio.simulator.shaft import harmonics
+from asdstream.audio.simulator.shaft import Rotation, harmonics
 from asdstream.audio.simulator.spectrum import minimum_phase
+from asdstream.audio.simulator.tune import Beeps, Tune
 from asdstream.audio.simulator.voice import Voice
 
 
@@ -75,6 +82,84 @@ def _outdoor(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
     ]
 
 
+def _crowd(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    return [
+        _rumble(rng, rng.uniform(4.0, 6.0), -3.0, sample_rate),
+        *babble(rng, int(rng.integers(3, 7)), 0.0, sample_rate),
+        _clanks(rng, rng.uniform(0.1, 0.5), rng.uniform(-14.0, -8.0), sample_rate),
+    ]
+
+
+def _construction(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    modes = draw_modes(rng, 250.0, 5_000.0, 14, (0.006, 0.04))
+    far = room_response("hall", int(rng.integers(1 << 30)), sample_rate)
+    struck = unit_energy(np.convolve(ring(modes, sample_rate), far)[: sample_rate // 2])
+    rate = float(rng.uniform(1.2, 9.0))
+    blows = PulseTrain("hammer", 1.0, rate, 0.0, 0.15, 0.35, speed_power=1.0)
+    hammer = Elsewhere(blows, "hammer", Motion(rate, speed_depth=0.06, profile=run_and_stop(rng, (2, 8), (2, 9))))
+    return [
+        _rumble(rng, rng.uniform(3.0, 6.0), 0.0, sample_rate),
+        Voice(hammer, rng.uniform(-9.0, -2.0), struck),
+        _clanks(rng, rng.uniform(0.3, 1.5), rng.uniform(-12.0, -6.0), sample_rate),
+        *neighbour(rng, 0, rng.uniform(-12.0, -3.0), sample_rate),
+    ]
+
+
+def _warehouse(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    far = room_response("hall", int(rng.integers(1 << 30)), sample_rate)
+    pitch, every = float(rng.uniform(900.0, 3_200.0)), float(rng.uniform(0.4, 1.3))
+    tone = harmonics(rng, 3, 0.3, 0.45 * sample_rate / pitch)
+    engine = Rotation(harmonics(rng, 60, rng.uniform(0.85, 0.95), 150.0), 0.5, 1.0, 0.0, 3.0, "engine")
+    motion = Motion(float(rng.uniform(15.0, 45.0)), speed_depth=0.03, profile=changing_speed(rng, 5, (2, 7), 0.4, 1.5))
+    return [
+        _rumble(rng, rng.uniform(4.0, 6.0), 0.0, sample_rate),
+        Voice(Noise("background ventilation", swell_db=1.0), -6.0, turbulence(rng, (150.0, 800.0), sample_rate)),
+        Voice(Beeps("reversing", tone, pitch, every, 0.5 * every, 0.5), rng.uniform(-12.0, -4.0), far),
+        Voice(Elsewhere(engine, "forklift", motion), rng.uniform(-9.0, -2.0), far),
+        _clanks(rng, rng.uniform(0.1, 0.6), rng.uniform(-12.0, -6.0), sample_rate),
+    ]
+
+
+def _rain(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    roof = ring(draw_modes(rng, 700.0, 7_000.0, 16, (0.02, 0.1)), sample_rate)
+    drops = RandomPulses("drops", float(rng.uniform(80.0, 600.0)), 0.6)
+    return [
+        Voice(Noise("background rain", swell_db=2.0), 0.0, turbulence(rng, (1_200.0, 5_000.0), sample_rate)),
+        Voice(Uneven(drops, "showers", 2, 3.0), rng.uniform(-8.0, 0.0), roof),
+        Voice(Friction("gusts", 1, 4.0, 0.0, swell_db=3.0), -4.0, turbulence(rng, (60.0, 250.0), sample_rate)),
+        _rumble(rng, rng.uniform(4.0, 7.0), -4.0, sample_rate),
+    ]
+
+
+def _plant(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    return [
+        _rumble(rng, rng.uniform(3.0, 6.0), 0.0, sample_rate),
+        *neighbour(rng, 0, rng.uniform(-4.0, 3.0), sample_rate),
+        *neighbour(rng, 1, rng.uniform(-9.0, -1.0), sample_rate),
+    ]
+
+
+def _radio(rng: np.random.Generator, sample_rate: int) -> list[Voice]:
+    box = [(60.0, -24.0), (250.0, -3.0), (600.0, 0.0), (3_000.0, 2.0), (5_500.0, -6.0), (8_000.0, -24.0)]
+    path = np.convolve(minimum_phase(box, sample_rate), room_response("workshop", int(rng.integers(99)), sample_rate))
+    path = unit_energy(path)
+    beat = int(rng.choice([2, 3, 4]))
+    parts = [
+        Voice(
+            Tune(f"part {n}", harmonics(rng, 12, rng.uniform(0.5, 0.8), 0.1 * sample_rate / lowest), lowest, notes),
+            rng.uniform(-8.0, -2.0),
+            path,
+        )
+        for n, (lowest, notes) in enumerate([(float(rng.uniform(70, 120)), 1), (220.0, beat), (440.0, 2 * beat)])
+    ]
+    return [
+        _rumble(rng, rng.uniform(4.0, 6.0), -1.0, sample_rate),
+        *parts,
+        Voice(Elsewhere(PulseTrain("drum", 1.0, beat, scatter=0.3), "drum", Motion(beat)), -8.0, path),
+        *babble(rng, 1, rng.uniform(-12.0, -4.0), sample_rate),
+    ]
+
+
 def _none(_rng: np.random.Generator, _sample_rate: int) -> list[Voice]:
     return []
 
@@ -84,6 +169,12 @@ _BACKGROUNDS: Final[dict[str, Callable[[np.random.Generator, int], list[Voice]]]
     "workshop": _workshop,
     "office": _office,
     "outdoor": _outdoor,
+    "crowd": _crowd,
+    "construction": _construction,
+    "warehouse": _warehouse,
+    "rain": _rain,
+    "plant": _plant,
+    "radio": _radio,
     "none": _none,
 }
 

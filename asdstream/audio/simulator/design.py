@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asdstream.audio.simulator.bearing import BearingGeometry
+from asdstream.audio.simulator.chunk import RATED_LOAD, Motion
 from asdstream.audio.simulator.fault_sounds import FaultSound
 from asdstream.audio.simulator.gear import GearPair
 from asdstream.audio.simulator.profile import SpeedProfile
@@ -43,7 +45,8 @@ class Nameplate:
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """A designed machine. `slip`, the depths and `profile` are as in Motion; `bearing_ratio` and `gear_ratio`
-    are revolutions of the shaft that carries the bearing, or the pinion, per revolution of the main one."""
+    are revolutions of the shaft that carries the bearing, or the pinion, per revolution of the main one; `enclosure`,
+    if there is one, is the impulse response of what surrounds the machine."""
 
     rated_rpm: float
     voices: tuple[Voice, ...]
@@ -57,3 +60,18 @@ class Design:
     bearing_ratio: float = 1.0
     gear: GearPair | None = None
     gear_ratio: float = 1.0
+    enclosure: NDArray[np.float64] | None = None
+
+    def motion(self, speed_rpm: float | None = None, load: float = RATED_LOAD) -> Motion:
+        """How it runs at `speed_rpm` (None: the rated speed) under `load`."""
+        rpm = self.rated_rpm if speed_rpm is None else speed_rpm
+        return Motion(
+            hertz=rpm / 60.0,
+            ratio=rpm / self.rated_rpm,
+            load=load,
+            slip=self.slip,
+            speed_depth=self.speed_depth,
+            load_depth=self.load_depth * load / RATED_LOAD,
+            flutter_depth=self.flutter_depth,
+            profile=self.profile,
+        )

@@ -9,7 +9,7 @@ from asdstream.audio.simulator.friction import Friction
 from asdstream.audio.simulator.gear import mesh
 from asdstream.audio.simulator.pulse import PulseTrain, RandomPulses
 from asdstream.audio.simulator.resonance import casing, draw_modes, ring, unit_energy
-from asdstream.audio.simulator.shaft import TABLE, Rotation, harmonics
+from asdstream.audio.simulator.shaft import TABLE, Rotation, harmonics, periodic
 from asdstream.audio.simulator.spectrum import hump, minimum_phase
 from asdstream.audio.simulator.voice import Voice
 
@@ -93,3 +93,45 @@ def commutator_sparks(rng: np.random.Generator, segments: int, sample_rate: int)
     rasp = Noise("brush rasp", 1.0, 0.8, 1.0, ripple(0.9, segments))
     once = Friction("brush bounce", 125, 6.0, 1.0, 0.8, envelope=rub(0.1))
     return FaultSound(0.0, (Voice(crackle, 0.0, spark), Voice(rasp, -4.0, spark), Voice(once, -4.0, spark)))
+
+
+def flat_spot(rng: np.random.Generator, shaft_hz: float, sample_rate: int, shaft_ratio: float = 1.0) -> FaultSound:
+    """A wheel or roller with a flat: it drops once a turn, bounces, and drums on what it rolls on."""
+    hertz = shaft_ratio * shaft_hz
+    modes = draw_modes(rng, 150.0, 3_500.0, 14, (0.015, 0.06))
+    drop = PulseTrain("flat spot", shaft_ratio, hertz, 0.0, 0.02, 0.2, speed_power=1.0)
+    bounce = PulseTrain("flat spot bounce", shaft_ratio, hertz, -0.22, 0.08, 0.4, speed_power=1.0)
+    path = ring(modes, sample_rate)
+    drum = Rotation(harmonics(rng, 30, 0.9, 0.45 * sample_rate / hertz), shaft_ratio, 1.5)
+    return FaultSound(
+        1.0, (Voice(drop, 0.0, path), Voice(bounce, -6.0, path), Voice(drum, -5.0, casing(modes, sample_rate, 4.0)))
+    )
+
+
+def blockage(rng: np.random.Generator, shaft_hz: float, sample_rate: int) -> FaultSound:
+    """Too little air: the flow stalls and surges below 500 Hz, and whistles through what is left of its way."""
+    surge = unit_energy(minimum_phase(hump(float(rng.uniform(100.0, 350.0)), 6.0, 9.0), sample_rate))
+    pitch = float(np.exp(rng.uniform(np.log(900.0), np.log(3_500.0))))
+    gap = unit_energy(minimum_phase(hump(pitch, 18.0, 18.0), sample_rate))
+    orders = np.arange(1, 4)
+    amplitudes = np.where(orders * pitch < 0.45 * sample_rate, 0.4 ** (orders - 1), 0.0)
+    tone = periodic(orders, amplitudes, rng.uniform(0.0, 2.0 * np.pi, 3))
+    return FaultSound(
+        0.0,
+        (
+            Voice(Friction("surge", 10, 5.0, 1.5), 0.0, surge),
+            Voice(Friction("whistle", 25, 4.0, 2.0), -2.0, gap),
+            Voice(Rotation(tone, pitch / shaft_hz, 1.5, 0.0, 1.0, "whistle"), -8.0),
+        ),
+    )
+
+
+def lost_steps(rng: np.random.Generator, periods: int, shaft_hz: float, sample_rate: int) -> FaultSound:
+    """A stepper that cannot follow: it falls back a pole with a knock, again and again, and growls in between."""
+    modes = draw_modes(rng, 300.0, 5_000.0, 14, (0.015, 0.06))
+    path = ring(modes, sample_rate)
+    every = float(rng.uniform(3.0, 9.0))
+    falls = PulseTrain("lost steps", every, every * shaft_hz, 0.0, 0.7, 0.5, speed_power=0.5, load_power=0.5)
+    growl = Friction("stall growl", 25, 7.0, 0.5, 0.5, envelope=ripple(1.0, periods))
+    low = unit_energy(minimum_phase(hump(float(rng.uniform(250.0, 700.0)), 6.0, 6.0), sample_rate))
+    return FaultSound(1.0, (Voice(falls, 0.0, path), Voice(growl, -3.0, low)))

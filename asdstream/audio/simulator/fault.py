@@ -22,6 +22,9 @@ FAULTS = (
     "worn_teeth",
     "foreign_object",
     "commutator_sparks",
+    "flat_spot",
+    "blockage",
+    "lost_steps",
 )
 
 

@@ -7,18 +7,24 @@ from math import isfinite
 from typing import Final
 
 from asdstream.audio.simulator.background import backgrounds
-from asdstream.audio.simulator.chunk import RATED_LOAD, Motion
+from asdstream.audio.simulator.chunk import RATED_LOAD
 from asdstream.audio.simulator.design import Design, Nameplate
 from asdstream.audio.simulator.machines.bearing_rig import bearing_rig
 from asdstream.audio.simulator.machines.compressor import compressor
 from asdstream.audio.simulator.machines.conveyor import conveyor
+from asdstream.audio.simulator.machines.drone import drone
 from asdstream.audio.simulator.machines.fan import fan
 from asdstream.audio.simulator.machines.gearbox import gearbox
 from asdstream.audio.simulator.machines.grinder import grinder
+from asdstream.audio.simulator.machines.mill import mill
 from asdstream.audio.simulator.machines.press import press
+from asdstream.audio.simulator.machines.printer import printer
 from asdstream.audio.simulator.machines.pump import pump
+from asdstream.audio.simulator.machines.shaker import shaker
 from asdstream.audio.simulator.machines.slider import slider
 from asdstream.audio.simulator.machines.toy_car import toy_car
+from asdstream.audio.simulator.machines.toy_train import toy_train
+from asdstream.audio.simulator.machines.vacuum import vacuum
 from asdstream.audio.simulator.machines.valve import valve
 from asdstream.audio.simulator.microphone import microphones
 from asdstream.audio.simulator.room import rooms
@@ -36,6 +42,12 @@ _DESIGNERS: Final[dict[str, Callable[[Nameplate], Design]]] = {
     "toy_car": toy_car,
     "grinder": grinder,
     "press": press,
+    "toy_train": toy_train,
+    "vacuum": vacuum,
+    "shaker": shaker,
+    "printer": printer,
+    "drone": drone,
+    "mill": mill,
 }
 
 
@@ -105,20 +117,6 @@ def faults_of(machine_type: str) -> tuple[str, ...]:
             f"it should be one of {', '.join(machine_types())}"
         )
     return tuple(design(machine_type, 0).faults)
-
-
-def motion_of(spec: MachineSpec, designed: Design) -> Motion:
-    rpm = designed.rated_rpm if spec.speed_rpm is None else spec.speed_rpm
-    return Motion(
-        hertz=rpm / 60.0,
-        ratio=rpm / designed.rated_rpm,
-        load=spec.load,
-        slip=designed.slip,
-        speed_depth=designed.speed_depth,
-        load_depth=designed.load_depth * spec.load / RATED_LOAD,
-        flutter_depth=designed.flutter_depth,
-        profile=designed.profile,
-    )
 
 
 def attributes(spec: MachineSpec) -> dict[str, str]:

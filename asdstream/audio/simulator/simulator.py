@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from asdstream.audio.simulator.background import background_voices
 from asdstream.audio.simulator.chunk import Chunk
 from asdstream.audio.simulator.fault import Fault, FaultSchedule
-from asdstream.audio.simulator.machine import MachineSpec, design, faults_of, motion_of
-from asdstream.audio.simulator.microphone import MICROPHONES, microphone_response
+from asdstream.audio.simulator.machine import MachineSpec, design, faults_of
+from asdstream.audio.simulator.microphone import microphone_kind, microphone_response
 from asdstream.audio.simulator.mixer import Mixer
 from asdstream.audio.simulator.random_stream import generator, white_noise
 from asdstream.audio.simulator.room import room_response
@@ -51,7 +51,7 @@ def _level(mixer: Mixer, spec: MachineSpec, sample_rate: int, calm: bool) -> tup
     frequency stands; of slow cycles seconds in a row, or a phase might be missed; of a machine that starts and stops
     equally spaced moments of its profile. Each second counts with its decay.
     """
-    motion = motion_of(spec, design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm))
+    motion = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm).motion(spec.speed_rpm, spec.load)
     apart = 61 if motion.hertz > _SLOW_CYCLE_HZ else 1
     energy = peak = 0.0
     for number in range(_CALIBRATION_CHUNKS):
@@ -67,9 +67,14 @@ def _level(mixer: Mixer, spec: MachineSpec, sample_rate: int, calm: bool) -> tup
 def _path(spec: MachineSpec, sample_rate: int) -> NDArray[np.float64]:
     room = room_response(spec.room, spec.identity, sample_rate)
     size = 1 << (2 * len(room) - 1).bit_length()
-    microphone = microphone_response(spec.microphone, sample_rate)
+    microphone = microphone_response(spec.microphone, sample_rate, spec.identity)
     spectrum = np.fft.rfft(room, size) * np.fft.rfft(microphone, size)
-    return np.asarray(np.fft.irfft(spectrum, size)[: len(room) + len(microphone) - 1])
+    length = len(room) + len(microphone) - 1
+    around = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm).enclosure
+    if around is not None:
+        spectrum *= np.fft.rfft(around, size)
+        length += len(around) - 1
+    return np.asarray(np.fft.irfft(spectrum, size)[:length])
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +89,7 @@ def _scene(spec: MachineSpec, sample_rate: int) -> _Scene:
     level = min(level, _LOUDEST_PEAK * rms / peak)
     # Background comes from everywhere, so its paths hold what room there is; only the microphone is added.
     around = background_voices(spec.background, spec.identity, sample_rate)
-    background = Mixer(around, microphone_response(spec.microphone, sample_rate), sample_rate)
+    background = Mixer(around, microphone_response(spec.microphone, sample_rate, spec.identity), sample_rate)
     background_gain = 0.0
     if around:
         background_gain = level * noise_ratio / _level(background, spec, sample_rate, calm=True)[0]
@@ -93,7 +98,7 @@ def _scene(spec: MachineSpec, sample_rate: int) -> _Scene:
         np.float32(level / rms),
         background,
         np.float32(background_gain),
-        np.float32(10.0 ** (MICROPHONES[spec.microphone].self_noise_dbfs / 20.0)),
+        np.float32(10.0 ** (microphone_kind(spec.microphone, spec.identity).self_noise_dbfs / 20.0)),
     )
 
 
@@ -140,7 +145,9 @@ class Simulator:
         # Two machines in recordings of the same seed must not share their noise.
         recording = generator("recording", spec.machine_type, spec.identity, seed)
         self._chunk_seed = int(recording.integers(1 << 62))
-        self._motion = motion_of(spec, design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm))
+        self._motion = design(spec.machine_type, spec.identity, sample_rate, spec.speed_rpm).motion(
+            spec.speed_rpm, spec.load
+        )
         self._scene = _scene(spec, sample_rate)
 
     def render(

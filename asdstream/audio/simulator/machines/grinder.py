@@ -6,6 +6,7 @@ The main shaft is the one of the motor; the spindle sits behind a gear, and the 
 from asdstream.audio.simulator.bearing import draw_bearing
 from asdstream.audio.simulator.design import Design, Nameplate
 from asdstream.audio.simulator.drive_faults import bent_shaft, commutator_sparks, worn_teeth
+from asdstream.audio.simulator.enclosure import enclosure
 from asdstream.audio.simulator.fault_sounds import bearing_defect, imbalance, looseness
 from asdstream.audio.simulator.flow import Noise, ripple, turbulence
 from asdstream.audio.simulator.friction import Friction
@@ -77,4 +78,5 @@ def grinder(plate: Nameplate) -> Design:
         bearing=bearing,
         bearing_ratio=spindle,
         gear=pair,
+        enclosure=enclosure(plate.rng("enclosure"), (-1.0, 4.0), rate),
     )

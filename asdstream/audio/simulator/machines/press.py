@@ -7,6 +7,7 @@ from asdstream.audio.simulator.bearing import draw_bearing
 from asdstream.audio.simulator.cycle import burst
 from asdstream.audio.simulator.design import Design, Nameplate
 from asdstream.audio.simulator.drive_faults import worn_teeth
+from asdstream.audio.simulator.enclosure import enclosure
 from asdstream.audio.simulator.fault_sounds import FaultSound, bearing_defect, leak
 from asdstream.audio.simulator.flow import Noise, jet, ripple, turbulence
 from asdstream.audio.simulator.friction import Friction
@@ -81,4 +82,5 @@ def press(plate: Nameplate) -> Design:
         bearing_ratio=motor_ratio,
         gear=pair,
         gear_ratio=motor_ratio,
+        enclosure=enclosure(plate.rng("enclosure"), (0.0, 4.0), rate),
     )

@@ -5,7 +5,8 @@ The main shaft is the one of the motor; most cars run for a while, stand, and ru
 
 from asdstream.audio.simulator.bearing import draw_bearing
 from asdstream.audio.simulator.design import Design, Nameplate
-from asdstream.audio.simulator.drive_faults import bent_shaft, commutator_sparks, foreign_object, worn_teeth
+from asdstream.audio.simulator.drive_faults import bent_shaft, commutator_sparks, flat_spot, foreign_object, worn_teeth
+from asdstream.audio.simulator.enclosure import enclosure
 from asdstream.audio.simulator.fault_sounds import bearing_defect, looseness
 from asdstream.audio.simulator.flow import jet, ripple, turbulence
 from asdstream.audio.simulator.friction import Friction
@@ -68,6 +69,7 @@ def toy_car(plate: Nameplate) -> Design:
     faults = {
         "bent_shaft": bent_shaft(plate.rng("bent shaft"), hertz, rate, axle),
         "worn_teeth": worn_teeth(plate.rng("worn teeth"), pair.wheel, hertz, rate, pair.wheel_ratio),
+        "flat_spot": flat_spot(plate.rng("flat spot"), hertz, rate, axle),
         "foreign_object": foreign_object(plate.rng("object"), hertz, rate, axle),
         "commutator_sparks": commutator_sparks(plate.rng("sparks"), 6, rate),
         "looseness": looseness(plate.rng("looseness"), hertz, rate, axle),
@@ -92,4 +94,5 @@ def toy_car(plate: Nameplate) -> Design:
         bearing=bearing,
         bearing_ratio=axle,
         gear=pair,
+        enclosure=enclosure(plate.rng("enclosure"), (0.0, 6.0), rate),
     )
