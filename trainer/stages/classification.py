@@ -52,6 +52,8 @@ def _part(run: Run, stage: StageName, name: str, settings: Phase1Settings | Phas
         if isinstance(settings, Phase1Settings):
             network = phase_one(encoder, pooling, whole_encoder=settings.trains == "encoder")
         else:
+            # LoRA's first factor is drawn at random; a run that goes on in another process draws the same.
+            torch.manual_seed(derived_seed(run.recipe.seed, product, "steps"))
             network = phase_two(encoder, pooling, rank=settings.rank)
         facts = train_classes(run, product, network, labels, settings, fingerprint)
         trained = encoder_product(network.merge().encoder, notes)
