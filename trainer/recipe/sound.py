@@ -2,22 +2,70 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
 
+from asdstream.config_problems import problem
 from trainer.recipe.table import Range, Table, not_empty
 
 
+def _listed(value: object) -> object:
+    """Allow "0, 2-10" for [0, 2, 3, ..., 10]."""
+    if not isinstance(value, str):
+        return value
+    numbers: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise problem('should be a list of numbers, or a text such as "0, 2-10"')
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
+
+
 class VarietySettings(Table):
-    """Simulated machines that only the learning stages hear: the wider, the better the encoders travel."""
+    """Simulated machines that only the learning stages hear: the wider, the better the encoders travel.
+
+    Each type, identity, operating point and state is a class of its own for the stages that tell recordings apart.
+    """
 
     machine_types: tuple[str, ...] | None = Field(
         default=None, description="All that the simulator knows where left out"
     )
-    identities: tuple[int, ...] = (0, 2, 3)
-    snr_db: Range = (5.0, 20.0)
+    identities: Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_listed), AfterValidator(not_empty)] = Field(
+        default=(0, 2, 3), description='Machines of each type: a list, or a text such as "0, 2-10"'
+    )
+    points: int = Field(
+        default=1,
+        ge=1,
+        description="Operating points of each machine. With one, speed, load and ratio are drawn for each recording; "
+        "with more, each point has its own, and its room, microphone and background",
+    )
+    speed: Range = Field(default=(1.0, 1.0), description="Parts of the rated speed")
     load: Range = (0.3, 0.9)
-    recordings: int = Field(default=4, ge=1, description="Recordings of each identity of each machine type")
+    snr_db: Range = Field(default=(5.0, 20.0), description="Level over the background, where it is heard with it")
+    faults: int = Field(default=0, ge=0, description="Faulty states of each operating point, besides the healthy one")
+    severity: Range = Field(default=(0.4, 1.0), description="How far faults have come")
+    recordings: int = Field(default=4, ge=1, description="Recordings of each state")
     seconds: float = Field(default=20.0, ge=10.0, description="Length of each recording")
+    backgrounds: int = Field(
+        default=0,
+        ge=0,
+        description="Recordings of background alone, for the augmentation to mix in; with any, machines are heard "
+        "without background",
+    )
+
+    @field_validator("severity")
+    @classmethod
+    def _severity_is_a_part(cls, severity: tuple[float, float]) -> tuple[float, float]:
+        if severity[0] <= 0.0 or severity[1] > 1.0:
+            raise problem("should lie between 0, exclusively, and 1")
+        return severity
+
+    @field_validator("speed")
+    @classmethod
+    def _speed_is_near_the_rated_one(cls, speed: tuple[float, float]) -> tuple[float, float]:
+        if speed[0] < 0.2 or speed[1] > 2.0:
+            raise problem("should lie between 0.2 and 2 times the rated speed")
+        return speed
 
 
 class SimulatedMachine(Table):
@@ -47,7 +95,15 @@ class SimulatorSound(SoundSettings):
 
     kind: Literal["simulator"]
     variety: VarietySettings | None = None
-    machines: Annotated[tuple[SimulatedMachine, ...], AfterValidator(not_empty)]
+    machines: tuple[SimulatedMachine, ...] = Field(
+        default=(), description="None make a bundle that knows machines by enrolment alone"
+    )
+
+    @model_validator(mode="after")
+    def _there_is_sound(self) -> "SimulatorSound":
+        if self.variety is None and not self.machines:
+            raise problem("should have at least one element, or a variety beside it", "machines")
+        return self
 
 
 class FolderSound(SoundSettings):
@@ -57,6 +113,9 @@ class FolderSound(SoundSettings):
     machines: tuple[str, ...] | None = Field(default=None, description="All that are found where left out")
     held_out: float = Field(
         default=0.15, gt=0.0, lt=1.0, description="Share of source clips that only the calibration hears"
+    )
+    leave_out: tuple[str, ...] = Field(
+        default=(), description="Attributes that do not tell classes apart, such as the kind of background noise"
     )
 
 
@@ -68,3 +127,4 @@ class AugmentationSettings(Table):
     )
     snr_db: Range = (-5.0, 10.0)
     probability: float = Field(default=1.0, gt=0.0, le=1.0, description="Share of the clips that noise is mixed into")
+    gain_db: Range = Field(default=(0.0, 0.0), description="Change of every clip's level, for microphones to come")
