@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -142,17 +142,16 @@ class TrainingLoop:
     def resume(self) -> int:
         """Go back to the last checkpoint, if there is one; returns the number of steps done.
 
-        Raises TrainerError for a checkpoint of another recipe or other data.
+        Raises TrainerError for a checkpoint of another recipe, other data or another network; nothing is loaded then.
         """
         if self._path.exists():
             saved = load_checkpoint(self._path, self._fingerprint)
-            try:
-                self._objective.module.load_state_dict(self._objective.module.state_dict() | saved.model)
-                self._optimiser.load_state_dict(saved.optimiser)
-            except (RuntimeError, ValueError) as error:
+            if _shapes(saved.model) != _shapes(self._changing_state()):
                 raise TrainerError(
                     f"the checkpoint {self._path} is of another version's network; delete it to start afresh"
-                ) from error
+                )
+            self._objective.module.load_state_dict(self._objective.module.state_dict() | saved.model)
+            self._optimiser.load_state_dict(saved.optimiser)
             self._step = saved.step
             if saved.asked_micro_batch == self._settings.micro_batch:
                 self._micro_batch = saved.micro_batch
@@ -273,12 +272,14 @@ class TrainingLoop:
         buffers = [(buffer, buffer.clone()) for buffer in self._objective.module.buffers()]
         while True:
             self._optimiser.zero_grad(set_to_none=True)
-            total, full, failure = 0.0, False, None
+            # Read once a step: asking a GPU for a number waits until it has done everything before.
+            loss = torch.zeros((), dtype=torch.float64, device=self._device)
+            full, failure = False, None
             try:
                 for place, portion in batch:
                     for start in range(0, len(portion[0]), self._micro_batch):
                         part = tuple(value[start : start + self._micro_batch] for value in portion)
-                        total += self._backward(part, batch, place + start)
+                        loss += self._backward(part, batch, place + start)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -287,7 +288,7 @@ class TrainingLoop:
                 failure = error
             # One process alone must not leave the step: the others would wait for it.
             total, full_somewhere, failed_somewhere = self._processes.sum(
-                [total, float(full), float(failure is not None)]
+                [float(loss), float(full), float(failure is not None)]
             )
             if failure is not None:
                 raise failure
@@ -300,8 +301,8 @@ class TrainingLoop:
                 for buffer, before in buffers:
                     buffer.copy_(before)
 
-    def _backward(self, part: Examples, batch: StepExamples, place: int) -> float:
-        """Add a micro-batch's share to the gradients; returns its share of the loss."""
+    def _backward(self, part: Examples, batch: StepExamples, place: int) -> Tensor:
+        """Add a micro-batch's share to the gradients; returns its share of the loss, a scalar on the device."""
         # Dropout draws from torch's global generators.
         torch.manual_seed(derived_seed(self._settings.seed, self._objective.stage, "dropout", batch.step, place))
         on_device = [value.to(self._device, non_blocking=True) for value in part]
@@ -310,7 +311,7 @@ class TrainingLoop:
             loss = self._objective.loss(*on_device)
         loss = loss * (len(part[0]) / batch.batch_size)
         loss.backward()
-        return float(loss.detach())
+        return loss.detach()
 
     def _halve(self, on_note: Callable[[str], None]) -> None:
         stage, micro_batch = self._objective.stage, self._micro_batch
@@ -341,10 +342,14 @@ class TrainingLoop:
             ),
         )
 
-    def _changing_state(self) -> dict[str, Any]:
+    def _changing_state(self) -> dict[str, Tensor]:
         module = self._objective.module
         frozen = {name for name, value in module.named_parameters(remove_duplicate=False) if not value.requires_grad}
         return {name: value for name, value in module.state_dict().items() if name not in frozen}
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,5 +1,7 @@
 """Several processes on one training: real ones, started by torchrun, on the CPU."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +15,27 @@ from trainer.metrics_log import MetricsLog
 from trainer.processes import Processes, joined_processes
 
 SCRIPT = Path(__file__).parents[1] / "joined_training.py"
+TIMEOUT_S = 200.0
+"""A few seconds of work, most of it imports, but test machines are busy."""
 
 
 def torchrun(folder: Path, killed_at: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
-            *(str(SCRIPT), str(folder), str(killed_at)),
-        ],
-        env={**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    """Two processes of `joined_training`; all are ended if they take too long."""
+    arguments = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+        *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
+        *(str(SCRIPT), str(folder), str(killed_at)),
+    ]
+    environment = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as agent:
+        try:
+            output, errors = agent.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(agent.pid, signal.SIGTERM)
+            raise
+    return subprocess.CompletedProcess(arguments, agent.returncode, output, errors)
 
 
 def compare_with_one_process(joined: Path, alone: Path) -> None:
@@ -48,6 +56,7 @@ def compare_with_one_process(joined: Path, alone: Path) -> None:
     assert [line["loss"] for line in lines] == pytest.approx(losses, rel=1e-5)
 
 
+@pytest.mark.timeout(TIMEOUT_S + 20)
 def test_two_processes_train_as_one_even_where_only_one_runs_out_of_memory(tmp_path: Path) -> None:
     folder = tmp_path / "joined"
     folder.mkdir()
@@ -60,6 +69,7 @@ def test_two_processes_train_as_one_even_where_only_one_runs_out_of_memory(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * TIMEOUT_S + 20)
 def test_two_processes_killed_and_resumed_end_as_a_single_unbroken_one(tmp_path: Path) -> None:
     folder = tmp_path / "joined"
     folder.mkdir()
