@@ -39,22 +39,27 @@ def random_stretch(noise: Waveforms, samples: int, generator: torch.Generator) -
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseAugmentation:
-    """Mixes a random stretch of `noise` into a clip, at a ratio drawn evenly from `snr_db`.
+    """Mixes a random stretch of `noise` into a clip, at a ratio drawn evenly from `snr_db`, and changes its level.
 
-    A clip stays as it is with the `probability` left over.
+    No noise is mixed in with the `probability` left over. The gain is drawn evenly from `gain_db`, for every clip.
     """
 
     noise: Waveforms
     snr_db: tuple[float, float] = (-5.0, 10.0)
     probability: float = 1.0
+    gain_db: tuple[float, float] = (0.0, 0.0)
 
     def __call__(self, sound: NDArray[np.float32], generator: torch.Generator) -> NDArray[np.float32]:
-        """`sound` (n,) with noise, float32 (n,); `sound` itself where the draw leaves it alone."""
-        chance, place = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
-        if chance >= self.probability:
-            return sound
-        low, high = self.snr_db
-        return mix_at_snr(sound, random_stretch(self.noise, len(sound), generator), low + place * (high - low))
+        """`sound` (n,) with noise, float32 (n,); `sound` itself where the draws leave it alone."""
+        chance, ratio, level = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+        if chance < self.probability:
+            sound = mix_at_snr(sound, random_stretch(self.noise, len(sound), generator), _between(self.snr_db, ratio))
+        gain_db = _between(self.gain_db, level)
+        return sound if gain_db == 0.0 else sound * np.float32(10.0 ** (gain_db / 20.0))
+
+
+def _between(ends: tuple[float, float], place: float) -> float:
+    return ends[0] + place * (ends[1] - ends[0])
 
 
 def _below(bound: int, generator: torch.Generator) -> int:

@@ -84,6 +84,11 @@ class Recipe(Table):
         """The encoders of the system."""
         return ("audiomae",) if self.system == 1 else ("beats", "audiomae")
 
+    @property
+    def knows_machines(self) -> bool:
+        """Whether the bundle gets prototypes; one from the simulator's variety alone serves by enrolment."""
+        return isinstance(self.sound, FolderSound) or bool(self.sound.machines)
+
 
 def read_recipe(path: Path) -> Recipe:
     """Read and check the recipe in the TOML file at `path`.

@@ -43,8 +43,9 @@ def export_run(folder: Path, out: Path) -> None:
     if not recipe_file.is_file():
         raise TrainerError(f"{folder} is no run folder: it has no recipe.toml; asdtrain run makes one")
     products = Products(RunFolder(folder).weights)
-    bundle = export_bundle(out, read_recipe(recipe_file), products, known_machines(products))
-    typer.echo(f"{bundle.path}: machine types {', '.join(bundle.machine_types)}")
+    recipe = read_recipe(recipe_file)
+    bundle = export_bundle(out, recipe, products, known_machines(recipe, products))
+    typer.echo(f"{bundle.path}: machine types {', '.join(bundle.machine_types) or 'by enrolment'}")
 
 
 @contextlib.contextmanager

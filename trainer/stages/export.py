@@ -40,7 +40,9 @@ def network_products(recipe: Recipe, products: Products) -> tuple[str, ...]:
     return (*names, *((ATTENTION,) if recipe.system == 3 else ()))
 
 
-def known_machines(products: Products, machines: Iterable[str] | None = None) -> dict[str, bundles.MachineType]:
+def known_machines(
+    recipe: Recipe, products: Products, machines: Iterable[str] | None = None
+) -> dict[str, bundles.MachineType]:
     """What the prototype and calibration stages found of machines, of all that there are where None."""
     if machines is None:
         machines = [name.removeprefix(f"{StageName.PROTOTYPES}-") for name in products.names(StageName.PROTOTYPES)]
@@ -49,7 +51,7 @@ def known_machines(products: Products, machines: Iterable[str] | None = None) ->
         known = products.read(f"{StageName.PROTOTYPES}-{machine}")
         calibration = products.facts(f"{StageName.CALIBRATION}-{machine}")["calibration"]
         found[machine] = bundles.MachineType(prototypes_of(known), calibration, known.facts["separated"])
-    if not found:
+    if not found and recipe.knows_machines:
         raise TrainerError("no machine has prototypes yet; the stage prototypes makes them")
     return found
 

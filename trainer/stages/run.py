@@ -107,7 +107,9 @@ class Run:
         settings = self.recipe.augmentation
         if not wanted or settings.noise == "off":
             return None
-        return NoiseAugmentation(self.waveforms(self.sound.noise), settings.snr_db, settings.probability)
+        return NoiseAugmentation(
+            self.waveforms(self.sound.noise), settings.snr_db, settings.probability, settings.gain_db
+        )
 
     def check_noise(self) -> None:
         """Raise DataError where the recipe mixes noise in and there is none."""
