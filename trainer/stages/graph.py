@@ -73,13 +73,13 @@ class StageGraph:
         return summary
 
     def run_one(self, stage: StageName) -> tuple[str, ...]:
-        """One stage from what the earlier ones left behind; returns its products, or the bundle's folder.
+        """One stage from what the earlier ones left behind; the files that it made, in the first process.
 
         Raises TrainerError where the recipe has no such stage or an earlier product is missing.
         """
         run = self._run
         if stage is StageName.EXPORT:
-            return (str(self._export().path),)
+            return (str(self._export().path),) if run.processes.is_first else ()
         self._open(resume=True)
         names = self._stage(stage)
         if not names:
@@ -87,7 +87,7 @@ class StageGraph:
                 f"the recipe {run.recipe.name} has nothing to do in the stage {stage}"
                 + ("; give weights with --audiomae, --beats or --start" if stage is StageName.START else "")
             )
-        return tuple(str(run.products.path(name)) for name in names)
+        return tuple(str(run.products.path(name)) for name in names) if run.processes.is_first else ()
 
     def _open(self, *, resume: bool) -> None:
         run = self._run
@@ -152,7 +152,7 @@ class StageGraph:
 
     def _export(self, machines: list[str] | None = None) -> Bundle:
         run = self._run
-        known = known_machines(run.products, machines)
+        known = known_machines(run.recipe, run.products, machines)
         return export_bundle(run.folder.bundle, run.recipe, run.products, known)
 
     def _origins(self) -> dict[str, Any]:
