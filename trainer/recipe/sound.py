@@ -114,6 +114,9 @@ class FolderSound(SoundSettings):
     held_out: float = Field(
         default=0.15, gt=0.0, lt=1.0, description="Share of source clips that only the calibration hears"
     )
+    variety: VarietySettings | None = Field(
+        default=None, description="Simulated machines to be told apart from the recorded ones"
+    )
     leave_out: tuple[str, ...] = Field(
         default=(), description="Attributes that do not tell classes apart, such as the kind of background noise"
     )

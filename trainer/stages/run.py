@@ -14,7 +14,7 @@ from trainer.noise_folder import read_noise
 from trainer.processes import Processes
 from trainer.products import Products
 from trainer.progress import StageProgress
-from trainer.recipe import FolderSound, Recipe
+from trainer.recipe import FolderSound, Recipe, SimulatorSound
 from trainer.run_folder import RunFolder
 from trainer.simulated_sound import simulated_sound
 from trainer.sound import Recording, TrainingSound
@@ -72,20 +72,24 @@ class Run:
     @cached_property
     def sound(self) -> TrainingSound:
         """Everything that the recipe listens to. Raises TrainerError where it asks for data that was not given."""
-        settings = self.recipe.sound
-        if not isinstance(settings, FolderSound):
-            return simulated_sound(settings, self.recipe.seed)
-        if self.brought.data is None:
-            raise TrainerError(f"the recipe {self.recipe.name} trains on recordings; say where they are with --data")
-        sound = folder_sound(
-            settings,
-            read_catalogue(self.brought.data),
-            self.recipe.seed,
-            [read_catalogue(root) for root in self.brought.more_data],
-        )
+        settings, seed = self.recipe.sound, self.recipe.seed
+        if isinstance(settings, FolderSound):
+            sound = self._recorded(settings)
+            if settings.variety is not None:
+                simulated = simulated_sound(SimulatorSound(kind="simulator", variety=settings.variety), seed)
+                variety, noise = sound.variety + simulated.variety, sound.noise + simulated.noise
+                sound = replace(sound, variety=variety, noise=noise)
+        else:
+            sound = simulated_sound(settings, seed)
         if self.brought.noise is None:
             return sound
         return replace(sound, noise=sound.noise + read_noise(self.brought.noise))
+
+    def _recorded(self, settings: FolderSound) -> TrainingSound:
+        if self.brought.data is None:
+            raise TrainerError(f"the recipe {self.recipe.name} trains on recordings; say where they are with --data")
+        more = [read_catalogue(root) for root in self.brought.more_data]
+        return folder_sound(settings, read_catalogue(self.brought.data), self.recipe.seed, more)
 
     @cached_property
     def _waveforms(self) -> Waveforms:
