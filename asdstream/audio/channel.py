@@ -80,6 +80,7 @@ class Channel:
         self._resampler: Resampler | None = None
         self._format: tuple[int, int] | None = None
         self._run_frames = 0
+        self._runs = 0
         self._damaged = False
         self._blocks = self._samples = self._windows = 0
         self._gaps = self._recordings = self._nan_samples = 0
@@ -169,6 +170,7 @@ class Channel:
         windows: list[Window] = []
         if self._resampler is not None and self._run_frames:
             windows = self._cut(self._resampler.flush(), now)
+            self._runs += 1
         self._windower.reset()
         self._timeline.restart()
         self._run_frames = 0
@@ -180,7 +182,16 @@ class Channel:
             window.flags.writeable = False
             ended_at = self._timeline.utc_at(end / SAMPLE_RATE)
             windows.append(
-                Window(self.channel_id, self._windows, window, ended_at - self._window_s, ended_at, captured=now)
+                Window(
+                    self.channel_id,
+                    self._windows,
+                    window,
+                    ended_at - self._window_s,
+                    ended_at,
+                    captured=now,
+                    run=self._runs,
+                    start=end - len(window),
+                )
             )
             self._windows += 1
         return windows

@@ -17,7 +17,9 @@ class Window:
 
     `samples` is float32 of shape (160000,), nominally in [-1, 1], read-only. `started_at` and `ended_at` are UTC in
     seconds since the epoch, counted in samples; `captured` is the monotonic second at which the last sample arrived.
-    `index` counts the windows of this channel since the daemon started and is never reused.
+    `index` counts the windows of this channel since the daemon started and is never reused. `run` counts the unbroken
+    stretches of sound of this channel since then, from 0, and `start` is the sample of its run at which the window
+    begins: two windows of one run share the sound that both cover.
     """
 
     channel: str
@@ -26,3 +28,5 @@ class Window:
     started_at: float
     ended_at: float
     captured: float
+    run: int = 0
+    start: int = 0

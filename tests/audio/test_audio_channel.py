@@ -67,6 +67,40 @@ def test_a_gap_resets_the_window_and_is_counted() -> None:
     assert window.ended_at == pytest.approx(EPOCH + 103.5)
 
 
+def place(windows: list[Window]) -> list[tuple[int, int]]:
+    return [(window.run, window.start) for window in windows]
+
+
+def test_windows_know_where_in_their_run_of_sound_they_begin() -> None:
+    channel = Channel("a", hop_s=0.5, window_s=1.0)
+    assert place(feed(channel, noise(2.2))) == [(0, 0), (0, 8_000), (0, 16_000)]
+    assert place(feed(channel, noise(0.4), start=2.2)) == [(0, 24_000)]
+
+
+@pytest.mark.parametrize("kind", [Break.GAP, Break.RECORDING])
+def test_a_break_begins_a_new_run(kind: Break) -> None:
+    channel = Channel("a", hop_s=0.5, window_s=1.0)
+    feed(channel, noise(1.2))
+    assert channel.feed(AudioBlock(noise(0.4), 16_000, kind), 5.0, EPOCH) == []
+    assert place(channel.feed(AudioBlock(noise(1.2), 16_000, kind), 7.0, EPOCH)) == [(2, 0)]
+
+
+def test_a_damaged_sample_and_a_change_of_format_begin_a_new_run() -> None:
+    sound = noise(2.4)
+    sound[18_000] = np.nan
+    channel = Channel("a", hop_s=0.5, window_s=1.0)
+    assert place(feed(channel, sound)) == [(0, 0), (1, 0)]
+    assert place(feed(channel, noise(1.2, 48_000), 48_000)) == [(2, 0)]
+
+
+def test_windows_that_the_resampler_held_back_belong_to_the_run_that_ends() -> None:
+    channel = Channel("a", hop_s=1.0, window_s=1.0, paced=False)
+    block = AudioBlock(noise(3.0, 44_100), 44_100, Break.RECORDING)
+    assert place(channel.feed(block, 0.0, EPOCH)) == [(0, 0), (0, 16_000)]
+    assert place(channel.feed(block, 0.0, EPOCH)) == [(0, 32_000), (1, 0), (1, 16_000)]
+    assert place(channel.finish(0.0)) == [(1, 32_000)]
+
+
 def test_a_new_recording_resets_the_window_without_counting_a_gap() -> None:
     channel = Channel("a", hop_s=1.0, window_s=2.0)
     feed(channel, noise(1.9))
