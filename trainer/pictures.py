@@ -16,7 +16,7 @@ from trainer.metrics_log import MetricsLog
 
 def draw_losses(path: Path, log: MetricsLog, stage: str) -> None:
     """The loss of every step, its running mean, and the learning rate, as PNG."""
-    lines = log.read(stage)
+    lines = [line for line in log.read(stage) if "loss" in line]
     steps = np.array([float(line["step"] or 0) for line in lines])
     losses = np.array([float(line["loss"] or 0) for line in lines])
     rates = np.array([float(line["learning_rate"] or 0) for line in lines])

@@ -49,7 +49,7 @@ GENERATIVE = f"[generative]\n{SHORT}"
 PHASE1 = f"[phase1]\n{SHORT}crop_seconds = 2\nclips_per_epoch = 8\n"
 PHASE2 = f"[phase2]\n{SHORT}crop_seconds = 2\nclips_per_epoch = 8\nrank = 2\n"
 FUSION = f"[fusion]\n{SHORT}crop_seconds = 2\nclips_per_epoch = 8\nrank = 2\n"
-SEPARATORS = f"[separators]\n{SHORT}seconds = 1\nidentities = 1\nrecordings = 1\nnoises = 4\n"
+SEPARATORS = f"[separators]\n{SHORT}seconds = 1\nidentities = 1\nrecordings = 1\nnoises = 2\n"
 
 SYSTEMS = {
     1: GENERATIVE + PHASE1 + PHASE2,

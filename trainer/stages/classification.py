@@ -100,8 +100,8 @@ def train_classes(
         examples_per_epoch=settings.clips_per_epoch,
         balanced=settings.balanced,
     )
-    train(run, objective, settings, fingerprint)
-    return measure_recognition(run, objective, labels) if run.processes.is_first else {}
+    steps = train(run, objective, settings, fingerprint)
+    return measure_recognition(run, objective, labels, steps) if run.processes.is_first else {}
 
 
 def _head(size: int, classes: int, settings: ClassificationSettings) -> ClassificationHead:

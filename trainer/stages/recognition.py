@@ -15,7 +15,7 @@ MOST_HEARD = 1000
 """Recordings; an accuracy needs no more."""
 
 
-def measure_recognition(run: Run, objective: ClassificationObjective, labels: Labelled) -> dict[str, float]:
+def measure_recognition(run: Run, objective: ClassificationObjective, labels: Labelled, step: int) -> dict[str, float]:
     """Accuracies of the first ten seconds of recordings, for the log and the product.
 
     `held_out` are the recordings that only the calibration hears, as far as they are of a class.
@@ -33,7 +33,7 @@ def measure_recognition(run: Run, objective: ClassificationObjective, labels: La
         wanted = np.array([labels.of(recording) for recording in held_out])
         found = _classes(objective, run.waveforms(held_out), run)
         facts["held_out_accuracy"] = float(np.mean(found == wanted))
-    run.folder.metrics.write(stage=objective.stage, **facts)
+    run.folder.metrics.write(stage=objective.stage, step=step, **facts)
     draw_confusion(
         run.folder.picture(f"confusion-{objective.stage}"),
         wanted,

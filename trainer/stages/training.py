@@ -15,8 +15,11 @@ WITHOUT_EFFECT = ("checkpoint_minutes", "micro_batch")
 """Settings that change how long a training takes and not what comes of it."""
 
 
-def train(run: Run, objective: Objective, settings: StageSettings, fingerprint: str) -> None:
-    """Train an objective to the end, from its checkpoint if there is one; it is then in evaluation mode."""
+def train(run: Run, objective: Objective, settings: StageSettings, fingerprint: str) -> int:
+    """Train an objective to the end, from its checkpoint if there is one; returns the number of steps.
+
+    The objective's module is then in evaluation mode.
+    """
     checkpoint = run.folder.checkpoint(objective.stage)
     loop = TrainingLoop(
         objective,
@@ -56,6 +59,7 @@ def train(run: Run, objective: Objective, settings: StageSettings, fingerprint: 
     objective.module.eval()
     if run.processes.is_first:
         draw_losses(run.folder.picture(f"loss-{objective.stage}"), run.folder.metrics, objective.stage)
+    return loop.steps
 
 
 def precision(settings: StageSettings, device: torch.device) -> Precision:
