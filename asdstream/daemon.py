@@ -118,7 +118,7 @@ class Daemon:
                 log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
             elif scorer.bank.shortage:
                 log.warning("threshold_extrapolated", channel=channel, problem=scorer.bank.shortage)
-        warm_up_s = self._embedder.warm_up((1, self._embedder.max_batch), self._separate_as.values())
+        warm_up_s = self._embedder.warm_up((1, self._config.engine.max_batch), self._separate_as.values())
         log.info("warmed_up", seconds=round(warm_up_s, 2))
         self._listen_on_mqtt()
         self._retire_forgotten_channels()

@@ -18,7 +18,7 @@ from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
 from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
-from asdstream.engine.embedder import Embedder
+from asdstream.engine.protocol import Engine
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.store.references import NewReference, Vectors
 from asdstream.store.store import Store
@@ -41,7 +41,7 @@ class Enrolled:
 
 def enrol_files(
     store: Store,
-    embedder: Embedder,
+    engine: Engine,
     bundle: Bundle,
     machine: str,
     paths: Sequence[Path],
@@ -51,7 +51,7 @@ def enrol_files(
 ) -> list[Enrolled]:
     """Add the recordings at `paths` (files or folders) to the references of `machine`: all of them, or none.
 
-    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Embedder.embed_samples`).
+    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Engine.embed_samples`).
 
     Raises AudioError, naming the recording, for one that cannot be read, is silent, or is longer than ten minutes.
     """
@@ -64,7 +64,7 @@ def enrol_files(
             raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
         _refuse_silence(path, samples)
         label = str(ULID())
-        vectors = embed_reference(embedder, samples, separate_as)
+        vectors = embed_reference(engine, samples, separate_as)
         references.append(NewReference(label, path.name, flac_of(samples), vectors))
         enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
     store.references.add(machine, references, bundle=_maker(bundle, separate_as), actor=actor, at=at)
@@ -72,7 +72,7 @@ def enrol_files(
 
 
 def references_of(
-    store: Store, embedder: Embedder, bundle: Bundle, machine: str, separate_as: str | None = None
+    store: Store, engine: Engine, bundle: Bundle, machine: str, separate_as: str | None = None
 ) -> list[Reference]:
     """The references of `machine` as `bundle` embeds them, separated first as `separate_as` says.
 
@@ -86,7 +86,7 @@ def references_of(
         if vectors is None:
             log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
             samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
-            vectors = embed_reference(embedder, samples, separate_as)
+            vectors = embed_reference(engine, samples, separate_as)
             store.references.put_vectors(entry.label, maker, vectors)
         references.append(Reference(f"{LABEL_PREFIX}{entry.label}", vectors))
     return references
@@ -100,10 +100,10 @@ def _refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
 
 
 def embed_reference(
-    embedder: Embedder, samples: NDArray[np.float32], separate_as: str | None = None
+    engine: Engine, samples: NDArray[np.float32], separate_as: str | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Embeddings (n, D) by branch of windows that share no sound, of 16 kHz mono `samples` (m,)."""
-    return embedder.embed_samples(windows_of(samples, WINDOW_SECONDS), separate_as)
+    return engine.embed_samples(windows_of(samples, WINDOW_SECONDS), separate_as)
 
 
 def _maker(bundle: Bundle, separate_as: str | None) -> str:

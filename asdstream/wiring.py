@@ -27,10 +27,10 @@ from asdstream.scoring.false_alarms import FalseAlarmRate
 
 if TYPE_CHECKING:
     from asdstream.bundle import Bundle
-    from asdstream.engine.embedder import Embedder
+    from asdstream.engine.protocol import Engine
 
 
-def embedder_of(section: EngineSection, bundle: "Bundle") -> "Embedder":
+def embedder_of(section: EngineSection, bundle: "Bundle") -> "Engine":
     """The engine that embeds with `bundle`. Raises EngineError where the device or the precision cannot be had."""
     # The networks are slow to import, and not every command that is wired here needs them.
     from asdstream.engine.embedder import Embedder

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
 from asdstream.engine.embedder import Embedder
+from asdstream.engine.protocol import Engine
 from trainer.sound import Recording
 
 BATCH = 16
@@ -24,7 +25,7 @@ class RecordingEmbedder:
     """
 
     def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
-        self._embedder = Embedder(bundle, device=device, precision="float32", threads=threads, max_batch=BATCH)
+        self._engine: Engine = Embedder(bundle, device=device, precision="float32", threads=threads, max_batch=BATCH)
 
     def embed(
         self,
@@ -40,7 +41,7 @@ class RecordingEmbedder:
         """
         found: list[Vectors] = []
         for recording in recordings:
-            found.append(self._embedder.embed_samples(windows_of(recording.read(), hop_seconds), separate_as))
+            found.append(self._engine.embed_samples(windows_of(recording.read(), hop_seconds), separate_as))
             if on_recording is not None:
                 on_recording()
         return found

@@ -25,7 +25,7 @@ from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
-    from asdstream.engine.embedder import Embedder
+    from asdstream.engine.protocol import Engine
     from asdstream.scoring.scorer import Scorer
 
 
@@ -52,9 +52,9 @@ class RecordingScore:
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What recordings are scored with; `separate_as` as `Embedder.embed_samples` takes it."""
+    """What recordings are scored with; `separate_as` as `Engine.embed_samples` takes it."""
 
-    embedder: "Embedder"
+    engine: "Engine"
     scorer: "Scorer"
     separate_as: str | None
 
@@ -143,7 +143,7 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means
 
 def _score_recording(path: Path, means: _Means, hop: float) -> RecordingScore:
     samples = resample_clip(read_recording(path))
-    values = means.scorer.score_vectors(means.embedder.embed_samples(windows_of(samples, hop), means.separate_as))
+    values = means.scorer.score_vectors(means.engine.embed_samples(windows_of(samples, hop), means.separate_as))
     mean = float(np.mean(values))
     return RecordingScore(
         file=str(path),

@@ -20,7 +20,7 @@ LOUDEST = 100.0
 
 
 class Embedder:
-    """Embeds 10 s windows with every branch of `bundle`. One thread at a time.
+    """Embeds 10 s windows with every branch of `bundle`: the `Engine` of this process. One thread at a time.
 
     `device`, `precision` and `threads` as in `asdstream.engine.device.choose`; the number of threads is set for the
     whole process. Batches larger than `max_batch` are cut into that size; smaller ones are never padded, because a
@@ -62,6 +62,10 @@ class Embedder:
         for machine_type in dict.fromkeys(separate_as):
             self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
         return time.perf_counter() - begun
+
+    def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
+        """As `Separator.separate`."""
+        return self._separator.separate(chunks, machine_type)
 
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
         """One embedding per window, in order.

@@ -9,9 +9,9 @@ import structlog
 
 from asdstream.audio.window import Window
 from asdstream.engine.batching import BatchPolicy, BatchQueue
-from asdstream.engine.embedder import Embedder
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.errors import EmbeddingError
+from asdstream.engine.protocol import Engine
 
 log = structlog.get_logger()
 
@@ -24,17 +24,17 @@ class EngineLoop:
 
     Windows that find no room push out the oldest one of the channel that is furthest behind (`BatchQueue`); windows
     that cannot be embedded (samples or an embedding that are not finite) are left out. Both are counted by channel.
-    `separate_as` is what `Embedder.embed` takes: the machine type as which a channel's sound is separated first.
+    `separate_as` is what `Engine.embed` takes: the machine type as which a channel's sound is separated first.
     """
 
     def __init__(
         self,
-        embedder: Embedder,
+        engine: Engine,
         policy: BatchPolicy,
         separate_as: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._embedder = embedder
+        self._engine = engine
         self._separate_as = dict(separate_as or {})
         self._clock = clock
         self._queue = BatchQueue(policy)
@@ -91,7 +91,7 @@ class EngineLoop:
 
     def _embed(self, batch: list[Window]) -> list[Embedding]:
         try:
-            return self._embedder.embed(batch, self._separate_as)
+            return self._engine.embed(batch, self._separate_as)
         except EmbeddingError as error:
             log.warning("window_not_embedded", problem=str(error))
             spoilt = set(error.positions)

@@ -29,7 +29,7 @@ class Separator:
         self._networks: dict[str, TFGridNet] = {}
 
     def separate(self, samples: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
-        """What of windows (B, 160000) at 16 kHz is a machine of this type, (B, 160000), as loud as it is in them.
+        """What of windows (B, N) at 16 kHz is a machine of this type, (B, N), as loud as it is in them.
 
         A gain on a window is the same gain on what comes out, silence stays silence, and no window depends on the
         others. Raises EngineError where the bundle has no separator for the type.

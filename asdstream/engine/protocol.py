@@ -1,0 +1,54 @@
+"""The boundary behind which the networks run: here in this process, or elsewhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdstream.audio.window import Window
+from asdstream.bundle import Branch, FusedBranch
+from asdstream.engine.embedding import Embedding
+
+
+class Engine(Protocol):
+    """Separates and embeds sound. Used by one thread at a time.
+
+    All else in the house knows only this, so that it need not know where the networks are; `Embedder` is the one that
+    runs them in this process. What an implementation remembers of earlier windows makes later ones cheaper; it may be
+    lost at any time, as by a restart.
+    """
+
+    @property
+    def branches(self) -> Sequence[Branch | FusedBranch]:
+        """What each embedding consists of, in order."""
+
+    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
+        """Run each of these batch sizes, and the separators of these machine types, once; returns the seconds taken.
+
+        No window pays for the first run then.
+        """
+
+    def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
+        """What of chunks (B, N) at 16 kHz is a machine of this type, (B, N), as loud as it is in them.
+
+        Raises EngineError where the bundle has no separator for the type.
+        """
+
+    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
+        """One embedding per window, in order.
+
+        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as.
+
+        Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
+        the bundle has no separator for a type.
+        """
+
+    def embed_samples(
+        self, samples: NDArray[np.float32], separate_as: str | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
+
+        They are separated first where `separate_as` tells the machine type to separate them as. Raises EmbeddingError
+        and EngineError as `embed` does, and EngineError for another shape.
+        """
