@@ -11,6 +11,7 @@ from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import Bundle
 from asdstream.engine.device import Placement, choose
 from asdstream.engine.embedding import Embedding
+from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
 from asdstream.engine.separation import Separator
 from asdstream.models.fbank import shared_front_ends
@@ -41,14 +42,7 @@ class Embedder:
         self.max_batch = max_batch
         torch.set_num_threads(self.placement.threads)
         self.branches = bundle.branches
-        # Only the encoders' blocks compute in another type than float32: front end and pooling keep to it.
-        self._encoders = {
-            name: bundle.build_encoder(name).to(self.placement.device, self.placement.dtype)
-            for name in dict.fromkeys(name for branch in bundle.branches for name in branch.encoders)
-        }
-        self._heads = {
-            branch.name: bundle.build_head(branch.name).to(self.placement.device) for branch in bundle.branches
-        }
+        self._encoders = Encoders(bundle, self.placement)
         self._separator = Separator(bundle, self.placement)
 
     def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
@@ -129,15 +123,7 @@ class Embedder:
         """Embeddings (B, D) by branch, of whatever length and content."""
         with torch.inference_mode():
             waveform = torch.from_numpy(np.ascontiguousarray(samples)).to(self.placement.device)
-            fbanks = shared_front_ends(waveform, [encoder.front_end for encoder in self._encoders.values()])
-            tokens = {
-                name: encoder.encode_fbank(fbank).float()
-                for (name, encoder), fbank in zip(self._encoders.items(), fbanks, strict=True)
-            }
-            return {
-                branch.name: self._heads[branch.name](*(tokens[name] for name in branch.encoders)).cpu().numpy()
-                for branch in self.branches
-            }
+            return self._encoders.embed(shared_front_ends(waveform, self._encoders.front_ends))
 
 
 def _refuse(faulty: NDArray[np.bool_], names: Sequence[str], what: str) -> None:

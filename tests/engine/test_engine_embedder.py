@@ -104,7 +104,7 @@ def test_samples_that_are_not_finite_give_an_error_that_names_the_window(embedde
 def test_a_network_that_gives_nan_is_an_error_that_names_the_window(small_bundle: Bundle) -> None:
     broken = Embedder(small_bundle, device="cpu", precision="float32", threads=1)
     with torch.inference_mode():
-        broken._encoders["audiomae"].norm.bias[0] = float("nan")  # type: ignore[union-attr, operator]
+        broken._encoders._encoders["audiomae"].norm.bias[0] = float("nan")  # type: ignore[union-attr, operator]
     with pytest.raises(EmbeddingError, match=r"window 8 of channel 'north'.*branch 'audiomae'"):
         broken.embed([Window("north", 8, sound(1)[0], 0.0, 10.0, 0.0)])
 

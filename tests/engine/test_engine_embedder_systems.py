@@ -73,7 +73,7 @@ def test_front_end_and_pooling_keep_to_float32_where_the_encoders_do_not(tmp_pat
     saved = bundle.save(tmp_path / "system3", contents_of("system3"))
     coarse = Embedder(saved, device="cpu", precision="bfloat16", threads=1)
     fine = Embedder(saved, device="cpu", precision="float32", threads=1)
-    assert {tensor.dtype for tensor in coarse._heads["fused"].state_dict().values()} == {torch.float32}
+    assert {tensor.dtype for tensor in coarse._encoders._heads["fused"].state_dict().values()} == {torch.float32}
     samples = sound(2)
     cosine = np.sum(coarse.embed_samples(samples)["fused"] * fine.embed_samples(samples)["fused"], axis=1)
     assert float(np.max(1 - cosine)) < 1e-3
