@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,8 @@ class SimulatedPairSettings:
         identities: machines of each type; none of them is a machine of the demonstration.
         recordings: clean recordings of each machine, each in another place, at another load and speed.
         faulty: share of them with a fault of any severity, which belongs to the machine and is to be kept.
-        ambience: share of them that keep a little of their background, as recordings from factories that pass for
-            clean do; it is then to be kept as well.
+        ambience: share of them that keep some steady background, as recordings from factories that pass for clean
+            do. It belongs to what is to be kept, or a separator would take a steady machine for noise.
         ambience_snr_db: level of the machine over that.
         noises: recordings of noise: backgrounds, synthetic noise, and machines of other types if there are any.
         seconds: length of each recording.
@@ -43,13 +44,16 @@ class SimulatedPairSettings:
     identities: int = 8
     recordings: int = 6
     faulty: float = 0.5
-    ambience: float = 0.5
-    ambience_snr_db: tuple[float, float] = (5.0, 25.0)
+    ambience: float = 0.75
+    ambience_snr_db: tuple[float, float] = (0.0, 20.0)
     noises: int = 300
     seconds: float = 10.0
 
 
-FIRST_IDENTITY = 5_000
+STEADY: Final = ("factory", "workshop", "office")
+"""Backgrounds that always sound alike."""
+NOISY: Final = tuple(name for name in backgrounds() if name != "none")
+FIRST_IDENTITY: Final = 5_000
 """Machines that separators learn from; those of recipes and demonstrations have smaller numbers."""
 
 
@@ -78,7 +82,7 @@ def _clean(settings: SimulatedPairSettings, machine_type: str, identity: int, nu
     place = ("clean", machine_type, identity, number)
     rng = numpy_generator(seed, *place)
     ambience = bool(rng.random() < settings.ambience)
-    spec = _spec(rng, machine_type, FIRST_IDENTITY + identity, settings.ambience_snr_db)
+    spec = _spec(rng, machine_type, FIRST_IDENTITY + identity, settings.ambience_snr_db, STEADY)
     fault = None
     if rng.random() < settings.faulty:
         kinds = faults_of(machine_type)
@@ -95,13 +99,19 @@ def _noise(settings: SimulatedPairSettings, others: tuple[str, ...], number: int
         identity = file_identity(Path(synthetic_noise.__file__))
         return _recording(settings, place, seed, synthetic_noise.synthetic_noise, identity)
     types = others if kind == "machine" else machine_types()
-    spec = _spec(rng, str(rng.choice(types)), FIRST_IDENTITY + number, (0.0, 0.0))
+    spec = _spec(rng, str(rng.choice(types)), FIRST_IDENTITY + number, (0.0, 0.0), NOISY)
     if kind == "machine":
         return _recording(settings, place, seed, partial(_render_machine, spec, None, True), spec)
     return _recording(settings, place, seed, partial(_render_background, spec), spec)
 
 
-def _spec(rng: np.random.Generator, machine_type: str, identity: int, snr_db: tuple[float, float]) -> MachineSpec:
+def _spec(
+    rng: np.random.Generator,
+    machine_type: str,
+    identity: int,
+    snr_db: tuple[float, float],
+    among: tuple[str, ...],
+) -> MachineSpec:
     return MachineSpec(
         machine_type,
         identity=identity,
@@ -109,7 +119,7 @@ def _spec(rng: np.random.Generator, machine_type: str, identity: int, snr_db: tu
         load=float(rng.uniform(0.3, 1.0)),
         microphone=str(rng.choice(microphones())),
         snr_db=float(rng.uniform(*snr_db)),
-        background=str(rng.choice([name for name in backgrounds() if name != "none"])),
+        background=str(rng.choice(among)),
         room=str(rng.choice(rooms())),
     )
 

@@ -115,7 +115,7 @@ def test_faults_belong_to_the_machine_and_are_kept() -> None:
 def test_a_share_of_clean_recordings_keeps_some_background() -> None:
     bare, lively = (simulated(machine_types=("fan",), faulty=0.0, ambience=share).clean[0] for share in (0.0, 1.0))
     background = lively.read() - bare.read()
-    assert 0.01 < rms(background) / rms(bare.read()) < 1.0
+    assert 0.05 < rms(background) / rms(bare.read()) < 2.0
 
 
 def test_machines_of_other_types_are_noise_to_a_separator_of_one_type() -> None:
