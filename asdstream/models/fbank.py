@@ -136,6 +136,11 @@ class FbankFrontEnd(nn.Module):
         self.frames = frames
 
     @property
+    def setting(self) -> tuple[WindowShape, float]:
+        """All that the raw filter bank depends on; front ends that have it in common may share one."""
+        return self.window, self.scale
+
+    @property
     def pad_value(self) -> float:
         """What an all-zero raw frame becomes after normalisation."""
         return -self.mean / (2.0 * self.deviation)
@@ -160,9 +165,9 @@ class FbankFrontEnd(nn.Module):
 
 def shared_front_ends(waveform: Tensor, front_ends: Sequence[FbankFrontEnd]) -> list[Tensor]:
     """What each of `front_ends` makes of (B, N), in order; whatever two of them have in common is computed once."""
-    settings = list(dict.fromkeys((end.window, end.scale) for end in front_ends))
+    settings = list(dict.fromkeys(end.setting for end in front_ends))
     fbanks = dict(zip(settings, kaldi_fbanks(waveform, settings), strict=True))
-    return [end.normalise(fbanks[end.window, end.scale]) for end in front_ends]
+    return [end.normalise(fbanks[end.setting]) for end in front_ends]
 
 
 def audiomae_front_end(frames: int = 1024) -> FbankFrontEnd:
