@@ -49,12 +49,12 @@ def halves(noise: Sequence[Recording]) -> tuple[tuple[Recording, ...], tuple[Rec
 
 
 def with_noise(clip: Recording, noise: Sequence[Recording], snr_db: float, seed: int) -> Recording:
-    """`clip` with a stretch of one of the recordings under it, exactly `snr_db` below; drawn from seed and name."""
+    """`clip` with a stretch of one of the recordings under it, exactly `snr_db` below; drawn from the seed and the clip."""
     return replace(clip, read=partial(_read_with_noise, clip, tuple(noise), snr_db, seed))
 
 
 def _read_with_noise(clip: Recording, noise: tuple[Recording, ...], snr_db: float, seed: int) -> NDArray[np.float32]:
     sound = clip.read()
-    generator = torch_generator(seed, "noise", clip.name)
+    generator = torch_generator(seed, "noise", clip.name, clip.identity)
     # Nothing is kept on disk, so there is no folder.
     return mix_at_snr(sound, audible_stretch(Waveforms(noise, Path(), 0), len(sound), generator), snr_db)

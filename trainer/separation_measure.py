@@ -142,7 +142,9 @@ def measure_separation(
     with StageProgress(console).counting(f"{bundle.name}: separating", len(clips)) as counter:
         for clip, recording in zip(clips, recordings, strict=True):
             clean = _first_window(recording)
-            added = audible_stretch(waveforms, len(clean), torch_generator(seed, "noise", recording.name))
+            added = audible_stretch(
+                waveforms, len(clean), torch_generator(seed, "noise", recording.name, recording.identity)
+            )
             heard = np.stack([clean, *(mix_at_snr(clean, added, snr_db) for snr_db in SNRS_DB)])
             estimates = separator.separate(heard, clip.machine)
             condition = f"{'anomalous' if clip.anomalous else 'normal'} {clip.split}"
