@@ -1,7 +1,7 @@
 """Which windows are embedded together, and when: pure, the time is passed in."""
 
-from collections import Counter, deque
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from asdstream.audio.window import Window
@@ -32,59 +32,98 @@ class BatchPolicy:
         return max((size for size in self.sizes if size <= waiting), default=0)
 
 
+def batch_sizes(max_batch: int) -> tuple[int, ...]:
+    """The sizes that are made ready at start: 1, 2, 4, 8, ... and `max_batch` itself.
+
+    Few sizes, because a device prepares itself for each (memory, choice of kernels, a CUDA graph); doubling ones,
+    because whatever number waits is then worked off in batches at least half as large as could be.
+
+    Example:
+        >>> batch_sizes(12)
+        (1, 2, 4, 8, 12)
+    """
+    powers = (1 << exponent for exponent in range(max_batch.bit_length()))
+    return tuple(sorted({*powers, max_batch}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueuedWindow:
+    """A window that waits, since the monotonic second `queued`."""
+
+    window: Window
+    queued: float
+
+
 class BatchQueue:
-    """Windows of many channels waiting for the engine. Not thread-safe; one worker owns it.
+    """Windows of many channels waiting for the engine. Not thread-safe.
 
     Channels take turns, so that none starves, and a channel's windows keep their order. When `capacity` is passed the
-    oldest window of the channel with the most waiting is dropped, and counted.
+    oldest window of the channel with the most waiting goes; those of `kept` channels never do, so that whoever
+    fills them must look how many wait.
     """
 
-    def __init__(self, policy: BatchPolicy) -> None:
+    def __init__(self, policy: BatchPolicy, kept: Set[str] = frozenset()) -> None:
         self._policy = policy
+        self._kept = frozenset(kept)
         # In order of the next turn; a channel moves to the end when it is served.
-        self._waiting: dict[str, deque[tuple[float, Window]]] = {}
+        self._waiting: dict[str, deque[QueuedWindow]] = {}
         self._count = 0
-        self._dropped: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self._count
 
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        """Windows dropped so far, by channel."""
-        return dict(self._dropped)
+    def waiting(self, channel: str) -> int:
+        """How many windows of `channel` wait."""
+        return len(self._waiting.get(channel, ()))
+
+    def counts(self) -> Mapping[str, int]:
+        """How many windows of each channel wait, where any do."""
+        return {channel: len(queue) for channel, queue in self._waiting.items()}
+
+    def oldest(self) -> Mapping[str, float]:
+        """The monotonic second since which the oldest window of each channel that waits has waited."""
+        return {channel: queue[0].queued for channel, queue in self._waiting.items()}
 
     def put(self, window: Window, now: float) -> Window | None:
-        """Let `window` wait, from the monotonic second `now` on; returns the window dropped for it, if any."""
-        self._waiting.setdefault(window.channel, deque()).append((now, window))
+        """Let `window` wait, from the monotonic second `now` on; returns the window that goes for it, if any."""
+        self._waiting.setdefault(window.channel, deque()).append(QueuedWindow(window, now))
         self._count += 1
-        if self._count <= self._policy.capacity:
+        losers = self._waiting.keys() - self._kept
+        if self._count <= self._policy.capacity or not losers:
             return None
-        furthest_behind = max(self._waiting, key=lambda channel: len(self._waiting[channel]))
-        dropped = self._pop(furthest_behind)
-        self._dropped[furthest_behind] += 1
-        return dropped
+        return self.drop_oldest(max(losers, key=lambda name: (self.waiting(name), -self._waiting[name][0].queued)))
+
+    def drop_oldest(self, channel: str) -> Window:
+        """Take out the window of `channel` that has waited longest; KeyError where none waits."""
+        return self._pop(channel).window
+
+    def thin(self, channel: str, keep: Callable[[int], bool]) -> int:
+        """Leave only those waiting windows of `channel` whose index `keep` says yes to; returns how many are gone."""
+        before = self._waiting.get(channel)
+        if before is None:
+            return 0
+        stay = deque(item for item in before if keep(item.window.index))
+        if stay:
+            self._waiting[channel] = stay
+        else:
+            del self._waiting[channel]
+        self._count -= len(before) - len(stay)
+        return len(before) - len(stay)
 
     def due_at(self) -> float | None:
         """The monotonic second from which `take` hands out a batch; None while nothing waits."""
         if not self._count:
             return None
-        oldest = min(queue[0][0] for queue in self._waiting.values())
+        oldest = min(queue[0].queued for queue in self._waiting.values())
         return oldest if self._count >= self._policy.sizes[-1] else oldest + self._policy.deadline_s
 
-    def take(self, now: float) -> list[Window]:
+    def take(self, now: float) -> list[QueuedWindow]:
         """The batch that is due at the monotonic second `now`: one of the allowed sizes, or empty."""
         due = self.due_at()
         if due is None or now < due:
             return []
-        return self._turn(self._policy.size_for(self._count))
-
-    def drain(self) -> list[Window]:
-        """The next batch whether due or not, for the end of a finite source; empty when nothing waits."""
-        return self._turn(self._policy.size_for(self._count))
-
-    def _turn(self, size: int) -> list[Window]:
-        batch: list[Window] = []
+        batch: list[QueuedWindow] = []
+        size = self._policy.size_for(self._count)
         while len(batch) < size:
             channel = next(iter(self._waiting))
             batch.append(self._pop(channel))
@@ -92,10 +131,10 @@ class BatchQueue:
                 self._waiting[channel] = self._waiting.pop(channel)
         return batch
 
-    def _pop(self, channel: str) -> Window:
+    def _pop(self, channel: str) -> QueuedWindow:
         queue = self._waiting[channel]
-        _, window = queue.popleft()
+        item = queue.popleft()
         if not queue:
             del self._waiting[channel]
         self._count -= 1
-        return window
+        return item

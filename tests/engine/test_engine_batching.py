@@ -1,14 +1,12 @@
 """Windows wait for company, but not for long, and no channel waits for another's backlog."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asdstream.audio.window import Window
-from asdstream.engine.batching import BatchPolicy, BatchQueue
+from asdstream.engine.batching import BatchPolicy, BatchQueue, QueuedWindow, batch_sizes
 
 SILENCE = np.zeros(160_000, np.float32)
 
@@ -17,8 +15,8 @@ def window(channel: str, index: int = 0) -> Window:
     return Window(channel, index, SILENCE, 0.0, 10.0, 0.0)
 
 
-def names(batch: list[Window]) -> list[str]:
-    return [f"{w.channel}{w.index}" for w in batch]
+def names(batch: list[QueuedWindow]) -> list[str]:
+    return [f"{item.window.channel}{item.window.index}" for item in batch]
 
 
 def test_a_full_batch_is_due_at_once() -> None:
@@ -65,18 +63,55 @@ def test_under_overload_the_oldest_window_of_the_channel_furthest_behind_is_drop
     assert queue.put(window("quiet"), now=0.0) is None
     dropped = queue.put(window("loud", 3), now=0.0)
     assert dropped is not None
-    assert names([dropped]) == ["loud0"]
-    assert queue.dropped == {"loud": 1}
+    assert (dropped.channel, dropped.index) == ("loud", 0)
     assert len(queue) == 4
+    assert queue.counts() == {"loud": 3, "quiet": 1}
 
 
-def test_a_finite_source_is_drained_without_waiting() -> None:
-    queue = BatchQueue(BatchPolicy(deadline_s=1000.0))
-    for i in range(3):
-        queue.put(window("a", i), now=0.0)
-    assert names(queue.drain()) == ["a0", "a1"]
-    assert names(queue.drain()) == ["a2"]
-    assert queue.drain() == []
+def test_of_channels_equally_behind_the_one_that_has_waited_longest_loses() -> None:
+    queue = BatchQueue(BatchPolicy(sizes=(1, 2), capacity=3))
+    for channel, now in (("a", 1.0), ("b", 0.0), ("c", 2.0)):
+        queue.put(window(channel), now)
+    dropped = queue.put(window("d"), now=3.0)
+    assert dropped is not None
+    assert dropped.channel == "b"
+
+
+def test_windows_of_a_channel_that_waits_for_us_are_never_dropped() -> None:
+    queue = BatchQueue(BatchPolicy(sizes=(1, 2), capacity=2), kept=frozenset({"tape"}))
+    for index in range(4):
+        assert queue.put(window("tape", index), now=0.0) is None
+    dropped = queue.put(window("live"), now=0.0)
+    assert dropped is not None
+    assert dropped.channel == "live"
+    assert queue.waiting("tape") == 4
+
+
+def test_a_channel_can_be_thinned_and_the_others_keep_their_windows() -> None:
+    queue = BatchQueue(BatchPolicy(sizes=(1, 2, 4, 8), deadline_s=0.0))
+    for index in range(4):
+        queue.put(window("a", index), now=float(index))
+        queue.put(window("b", index), now=float(index))
+    assert queue.thin("a", lambda index: index % 2 == 1) == 2
+    assert queue.oldest() == {"a": 1.0, "b": 0.0}
+    assert queue.thin("b", lambda _index: False) == 4
+    assert queue.thin("nobody", lambda _index: False) == 0
+    assert names(queue.take(now=9.0)) == ["a1", "a3"]
+    assert queue.due_at() is None
+
+
+def test_what_is_handed_out_carries_when_it_was_queued() -> None:
+    queue = BatchQueue(BatchPolicy(deadline_s=0.5))
+    queue.put(window("a"), now=3.25)
+    assert [item.queued for item in queue.take(now=4.0)] == [3.25]
+
+
+@pytest.mark.parametrize(
+    ("max_batch", "sizes"),
+    [(1, (1,)), (2, (1, 2)), (8, (1, 2, 4, 8)), (12, (1, 2, 4, 8, 12)), (256, (1, 2, 4, 8, 16, 32, 64, 128, 256))],
+)
+def test_batch_sizes_double_up_to_the_largest(max_batch: int, sizes: tuple[int, ...]) -> None:
+    assert batch_sizes(max_batch) == sizes
 
 
 @pytest.mark.parametrize(
@@ -89,15 +124,13 @@ def test_a_policy_that_makes_no_sense_is_refused(sizes: tuple[int, ...], deadlin
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 0.2)), max_size=60))
-def test_every_window_is_handed_out_once_in_order_and_in_time_or_counted_as_dropped(
-    arrivals: list[tuple[str, float]],
-) -> None:
+def test_every_window_is_handed_out_once_in_order_and_in_time_or_dropped(arrivals: list[tuple[str, float]]) -> None:
     queue = BatchQueue(BatchPolicy(sizes=(1, 2, 4), deadline_s=0.1, capacity=8))
     now, given_out, dropped = 0.0, [], []
     for index, (channel, pause) in enumerate(arrivals):
         now += pause
         gone = queue.put(window(channel, index), now)
-        dropped += [] if gone is None else [gone]
+        dropped += [] if gone is None else [gone.index]
         if index % 3 == 0:
             given_out += queue.take(now)
     now += 0.1
@@ -105,8 +138,41 @@ def test_every_window_is_handed_out_once_in_order_and_in_time_or_counted_as_drop
         assert len(batch) in (1, 2, 4)
         given_out += batch
     assert len(queue) == 0
-    assert sorted(w.index for w in given_out + dropped) == list(range(len(arrivals)))
-    assert Counter(w.channel for w in dropped) == queue.dropped
+    assert sorted([item.window.index for item in given_out] + dropped) == list(range(len(arrivals)))
     for channel in "abc":
-        order = [w.index for w in given_out if w.channel == channel]
+        order = [item.window.index for item in given_out if item.window.channel == channel]
         assert order == sorted(order)
+
+
+@given(
+    busy=st.integers(1, 40),
+    others=st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True),
+    sizes=st.sampled_from([(1,), (1, 2), (1, 2, 4), (1, 2, 4, 8)]),
+)
+def test_no_channel_waits_for_the_backlog_of_another(busy: int, others: list[str], sizes: tuple[int, ...]) -> None:
+    queue = BatchQueue(BatchPolicy(sizes=sizes, deadline_s=0.0, capacity=100))
+    for index in range(busy):
+        queue.put(window("busy", index), now=0.0)
+    for channel in others:
+        queue.put(window(channel), now=0.0)
+    handed_out: list[str] = []
+    while batch := queue.take(now=0.0):
+        handed_out += [item.window.channel for item in batch]
+    assert set(others) <= set(handed_out[: len(others) + 1]), "one turn each before anyone has a second"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 0.3)), max_size=40))
+def test_with_a_free_engine_no_window_waits_beyond_its_deadline(arrivals: list[tuple[str, float]]) -> None:
+    """An engine that takes no time, asked exactly when something is due."""
+    queue = BatchQueue(BatchPolicy(sizes=(1, 2, 4), deadline_s=0.1, capacity=8))
+    now = 0.0
+    waited: list[float] = []
+    for index, (channel, pause) in enumerate([*arrivals, ("a", 10.0)]):
+        now += pause
+        while (due := queue.due_at()) is not None and due <= now:
+            waited += [due - item.queued for item in queue.take(due)]
+        assert queue.put(window(channel, index), now) is None
+        while batch := (queue.take(now) if len(queue) >= 4 else []):
+            waited += [now - item.queued for item in batch]
+    assert all(seconds <= 0.1 + 1e-9 for seconds in waited)
+    assert len(waited) == len(arrivals)

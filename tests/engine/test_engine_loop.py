@@ -7,7 +7,7 @@ import pytest
 
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.engine.batching import BatchPolicy
-from asdstream.engine.embedding import Embedding
+from asdstream.engine.embedding import Embedding, WorkTimes
 from asdstream.engine.errors import EmbeddingError
 from asdstream.engine.loop import ROOM_PER_CHANNEL, EngineLoop
 
@@ -15,11 +15,14 @@ from asdstream.engine.loop import ROOM_PER_CHANNEL, EngineLoop
 class PretendEmbedder:
     """Refuses windows that hold a NaN, as the real one does; the vectors do not matter here."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: "Clock") -> None:
         self.batches: list[int] = []
+        self.takes_s = 0.0
+        self._clock = clock
 
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.batches.append(len(windows))
+        self._clock.now += self.takes_s
         self.separated = [window.channel for window in windows if window.channel in separate_as]
         spoilt = tuple(i for i, window in enumerate(windows) if not np.isfinite(window.samples).all())
         if spoilt:
@@ -44,8 +47,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def embedder() -> PretendEmbedder:
-    return PretendEmbedder()
+def embedder(clock: Clock) -> PretendEmbedder:
+    return PretendEmbedder(clock)
 
 
 @pytest.fixture
@@ -84,7 +87,9 @@ def test_without_work_a_step_comes_back_empty(loop: EngineLoop) -> None:
     assert loop.step(0.01) == []
 
 
-def test_under_overload_the_oldest_window_of_the_channel_furthest_behind_goes_and_is_counted(loop: EngineLoop) -> None:
+def test_when_nothing_finds_room_the_oldest_window_of_the_channel_furthest_behind_goes_and_is_counted(
+    loop: EngineLoop,
+) -> None:
     loop.offer(window("quiet", 0))
     for index in range(6):
         loop.offer(window("busy", index))
@@ -120,3 +125,14 @@ def test_there_is_room_until_a_channel_has_its_share_waiting(loop: EngineLoop, c
     clock.now = 1.0
     loop.step(0.0)
     assert loop.has_room("tape")
+
+
+def test_an_embedding_carries_when_its_window_was_queued_taken_and_embedded(
+    loop: EngineLoop, embedder: PretendEmbedder, clock: Clock
+) -> None:
+    embedder.takes_s = 0.25
+    clock.now = 7.0
+    loop.offer(window("a", 0))
+    clock.now = 7.5
+    (made,) = loop.step(0.0)
+    assert made.times == WorkTimes(queued=7.0, taken=7.5, computed=7.75)
