@@ -1,4 +1,4 @@
-"""Whole-window separation of a machine from what surrounds it."""
+"""Separation of a machine from what surrounds it."""
 
 import numpy as np
 import torch
@@ -28,18 +28,19 @@ class Separator:
         # By the bundle's own name for them, so that machine types with a common separator share its memory.
         self._networks: dict[str, TFGridNet] = {}
 
-    def separate(self, samples: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
-        """What of windows (B, N) at 16 kHz is a machine of this type, (B, N), as loud as it is in them.
+    def separate(self, samples: NDArray[np.float32], machine_type: str, begin: int = 0) -> NDArray[np.float32]:
+        """What of windows (B, N) at 16 kHz is a machine of this type, (B, N - begin), as loud as it is in them.
 
+        Only what follows sample `begin` is separated; of what lies before it the network learns the level alone.
         A gain on a window is the same gain on what comes out, silence stays silence, and no window depends on the
         others. Raises EngineError where the bundle has no separator for the type.
         """
         network = self._network(machine_type)
-        parts = [np.zeros((0, *samples.shape[1:]), np.float32)]
+        parts = [np.zeros((0, samples.shape[1] - begin), np.float32)]
         with torch.inference_mode():
             for first in range(0, len(samples), self._at_once):
                 part = np.ascontiguousarray(samples[first : first + self._at_once], dtype=np.float32)
-                estimates = network(torch.from_numpy(part).to(self._device))
+                estimates = network(torch.from_numpy(part).to(self._device), begin)
                 parts.append(estimates[:, 0].cpu().numpy())
         return np.concatenate(parts)
 

@@ -133,28 +133,37 @@ class TFGridNet(nn.Module):
         )
         self.deconv = nn.ConvTranspose2d(config.width, 2 * config.sources, kernel_size=3, padding=1)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """(B, N) to (B, sources, N).
+    def forward(self, waveform: Tensor, begin: int = 0) -> Tensor:
+        """(B, N) to (B, sources, N - begin), the estimates from sample `begin` on.
+
+        The blocks hear nothing before `begin` and cost accordingly less. What is measured over a whole clip, its level
+        and the first norm's mean and variance, is still measured over all of it: a part is treated as it would be
+        within the whole.
 
         Raises:
-            ValueError: the waveform is not two-dimensional, or holds no samples.
+            ValueError: the waveform is not two-dimensional, holds no samples, or has no sample `begin`.
         """
         if waveform.dim() != 2 or 0 in waveform.shape or not waveform.is_floating_point():
             raise ValueError(
                 f"waveform has shape {tuple(waveform.shape)} and type {waveform.dtype}; right would be floating point "
                 "of shape (batch, samples), neither of them zero"
             )
+        samples, first = waveform.shape[1], begin // self.config.hop
+        if not 0 <= begin < samples:
+            raise ValueError(f"sample {begin} is to be the first of {samples}; right would be 0 to {samples - 1}")
         with torch.autocast(waveform.device.type, enabled=False):
             level, normalised = _normalise(waveform.float())
             mixture = self.analyse(normalised)
-        estimate = self.separate_spectrum(mixture)
+        estimate = self.separate_spectrum(mixture, first)
         with torch.autocast(waveform.device.type, enabled=False):
-            return self.synthesise(estimate, waveform.shape[1]) * level[..., None]
+            from_first = self.synthesise(estimate, samples - first * self.config.hop)
+            return from_first[..., begin - first * self.config.hop :] * level[..., None]
 
-    def separate_spectrum(self, spectrum: Tensor) -> Tensor:
-        """Complex spectrum (B, T, F) of a clip of unit deviation to the sources' (B, sources, T, F), complex64.
+    def separate_spectrum(self, spectrum: Tensor, first: int = 0) -> Tensor:
+        """Complex spectrum (B, T, F) of a clip of unit deviation to the sources' (B, sources, T - first, F), complex64.
 
-        Versions 1 and 2 are made for F = n_fft / 2 + 1; version 3 takes any F.
+        The blocks hear the frames from `first` on alone. Versions 1 and 2 are made for F = n_fft / 2 + 1; version 3
+        takes any F.
         """
         if spectrum.dim() != 3 or 0 in spectrum.shape or not spectrum.is_complex():
             raise ValueError(
@@ -164,7 +173,7 @@ class TFGridNet(nn.Module):
         if self.config.version < 3 and spectrum.shape[2] != self.config.bands:
             raise ValueError(f"spectrum has {spectrum.shape[2]} frequencies; right would be {self.config.bands}")
         x = self.conv(torch.stack([spectrum.real, spectrum.imag], dim=1).to(self.deconv.weight.dtype))
-        x = x.permute(0, 2, 3, 1)
+        x = x[:, :, first:].permute(0, 2, 3, 1)
         for block in self.blocks:
             x = block(x)
         parts = self.deconv(x.permute(0, 3, 1, 2)).float().unflatten(1, (-1, 2))

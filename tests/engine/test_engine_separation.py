@@ -64,6 +64,15 @@ def test_no_window_is_no_work(separate: Separator) -> None:
     assert separate.separate(np.zeros((0, WINDOW_SAMPLES), np.float32), "fan").shape == (0, WINDOW_SAMPLES)
 
 
+def test_the_end_of_windows_alone_may_be_separated(separating: Bundle, separate: Separator) -> None:
+    samples = sound(2)
+    network = separating.build_separator("fan")
+    assert network is not None
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(samples), 120_100)[:, 0].numpy()
+    np.testing.assert_allclose(separate.separate(samples, "fan", 120_100), expected, atol=1e-6)
+
+
 def test_a_type_without_a_separator_is_refused(tmp_path: Path) -> None:
     only_fan = bundle.save(tmp_path / "fan", contents_of("system1", separators={"fan": separator()}))
     with pytest.raises(EngineError, match="no separator for machine type 'lathe'"):

@@ -132,6 +132,37 @@ def test_clips_of_any_length_come_back_at_their_length(version: int, stride: int
             assert estimate.isfinite().all()
 
 
+def test_a_part_is_treated_as_within_the_whole() -> None:
+    """All but the blocks: the clip begins loud, so that its end alone would be taken for another sound."""
+    torch.manual_seed(0)
+    model = TFGridNet(TFGridNetConfig(width=8, blocks=1, hidden=8, heads=2, hop=256)).eval()
+    clip = torch.randn(1, 32_000) * torch.where(torch.arange(32_000) < 16_000, 1.0, 0.03)
+    with torch.inference_mode():
+        heard = model(clip, 16_000)
+        torch.testing.assert_close(model(8.0 * clip, 16_000) / 8.0, heard, atol=1e-6, rtol=1e-4)
+        model.blocks = torch.nn.ModuleList()
+        whole, alone, part = model(clip)[..., 16_000:], model(clip[:, 16_000:]), model(clip, 16_000)
+    # The deconvolution's neighbour and the overlapping frame that lie before the part are missing at its very begin.
+    inside = slice(1_024, None)
+    torch.testing.assert_close(part[..., inside], whole[..., inside], atol=1e-6, rtol=1e-4)
+    assert (alone - whole)[..., inside].norm() > 0.1 * whole[..., inside].norm()
+
+
+def test_a_part_may_begin_at_any_sample() -> None:
+    torch.manual_seed(0)
+    model = TFGridNet(TFGridNetConfig(width=4, blocks=1, hidden=4, heads=2, n_fft=32, hop=16)).eval()
+    clip = torch.randn(2, 333)
+    with torch.inference_mode():
+        torch.testing.assert_close(model(clip, 0), model(clip))
+        for begin in (1, 15, 16, 17, 200, 331, 332):
+            estimate = model(clip, begin)
+            assert estimate.shape == (2, 1, 333 - begin)
+            assert estimate.isfinite().all()
+        for begin in (-1, 333):
+            with pytest.raises(ValueError, match="right would be 0 to 332"):
+                model(clip, begin)
+
+
 def test_analysis_and_synthesis_are_inverse_to_the_last_sample() -> None:
     model = TFGridNet(TFGridNetConfig(width=4, blocks=1, hidden=4, n_fft=512, hop=256))
     for samples in (200, 256, 1024 + 191, 1024 + 192, 1024 + 193, 1024 + 255):
