@@ -49,7 +49,7 @@ def halves(noise: Sequence[Recording]) -> tuple[tuple[Recording, ...], tuple[Rec
 
 
 def with_noise(clip: Recording, noise: Sequence[Recording], snr_db: float, seed: int) -> Recording:
-    """`clip` with a stretch of one of the recordings under it, exactly `snr_db` below; drawn from the seed and the clip."""
+    """`clip` with a stretch of one of the recordings under it, exactly `snr_db` below; drawn from seed and clip."""
     return replace(clip, read=partial(_read_with_noise, clip, tuple(noise), snr_db, seed))
 
 
