@@ -15,9 +15,10 @@ from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.config import ChannelSection, Config, MqttSettings
-from asdstream.engine.batching import BatchPolicy
+from asdstream.engine.batching import BatchPolicy, batch_sizes
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.loop import EngineLoop
+from asdstream.engine.overload import Overload, OverloadPolicy
 from asdstream.enrolment import references_of
 from asdstream.health import channel_health
 from asdstream.judge import Case, Judge
@@ -55,7 +56,9 @@ BATCH_DEADLINE_OF_HOP = 0.1
 JUDGE_QUEUE = 64
 """Batches of embeddings that may wait for the judge."""
 WAITING_WINDOWS = 64
-"""Windows that may wait for the engine: 41 MB of sound."""
+WAITING_PER_CHANNEL = 4
+"""The larger of both may wait for the engine: 64 windows are 41 MB of sound."""
+OVERLOAD = OverloadPolicy()
 
 
 class Daemon:
@@ -80,14 +83,9 @@ class Daemon:
         self._outbox = OutboxPublisher(self._store, self._client, config.mqtt.max_in_flight)
         self._listeners = {channel.id: self._listener(channel) for channel in config.channels}
         self._capture = Capture(list(self._listeners.values()), config.alarms.source_lost_after_s)
-        shortest_hop = min(channel.hop for channel in config.channels)
-        sizes = tuple(size for size in (1, 2, 4, 8, 16, 32, 64, 128, 256) if size <= engine.max_batch)
         self._separate_as = self._separations()
-        self._engine = EngineLoop(
-            self._embedder,
-            BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * shortest_hop, max(WAITING_WINDOWS, sizes[-1])),
-            self._separate_as,
-        )
+        self._batch_sizes = batch_sizes(engine.max_batch)
+        self._engine = self._engine_loop()
         self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
         self._revisions = self._reference_revisions()
         self._references_due = time.monotonic()
@@ -118,7 +116,7 @@ class Daemon:
                 log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
             elif scorer.bank.shortage:
                 log.warning("threshold_extrapolated", channel=channel, problem=scorer.bank.shortage)
-        warm_up_s = self._embedder.warm_up((1, self._config.engine.max_batch), self._separate_as.values())
+        warm_up_s = self._embedder.warm_up(self._batch_sizes, self._separate_as.values())
         log.info("warmed_up", seconds=round(warm_up_s, 2))
         self._listen_on_mqtt()
         self._retire_forgotten_channels()
@@ -143,6 +141,18 @@ class Daemon:
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)
         return Listener(source, Channel(channel.id, channel.hop, paced=source.paced))
+
+    def _engine_loop(self) -> EngineLoop:
+        hops = {channel.id: channel.hop for channel in self._config.channels}
+        unpaced = frozenset(name for name, listener in self._listeners.items() if not listener.source.paced)
+        capacity = max(WAITING_WINDOWS, WAITING_PER_CHANNEL * len(hops), self._batch_sizes[-1])
+        return EngineLoop(
+            self._embedder,
+            BatchPolicy(self._batch_sizes, BATCH_DEADLINE_OF_HOP * min(hops.values()), capacity),
+            self._separate_as,
+            overload=Overload({name: hop for name, hop in hops.items() if name not in unpaced}, OVERLOAD),
+            unpaced=unpaced,
+        )
 
     def _separations(self) -> dict[str, str]:
         """By channel whose sound is separated, the machine type to separate it as."""
@@ -234,13 +244,15 @@ class Daemon:
     def _watch(self, stop: threading.Event) -> None:
         """The main thread's round: health, and whether there is anything left to do."""
         next_health = time.monotonic()
+        hop_changes = 0
         while not (stop.wait(IDLE_S) or self._crew.stop.is_set()):
             now = time.monotonic()
             if not (self._client.alive and self._outbox.alive):
                 self._crew.failure = "the connection to the broker is no longer looked after: its thread has ended"
                 return
-            if now >= next_health:
+            if now >= next_health or self._engine.hop_changes != hop_changes:
                 next_health = now + HEALTH_EVERY_S
+                hop_changes = self._engine.hop_changes
                 self._tell_health()
             if self._all_done():
                 self._tell_health()
@@ -302,6 +314,8 @@ class Daemon:
                 channel.machine,
                 time.monotonic(),
                 time.time(),
+                hop_s=channel.hop,
+                shedding=self._engine.shedding(channel.id),
                 dropped=dropped.get(channel.id, 0),
                 scored=scored.get(channel.id, 0),
                 uncalibrated=self._scorers[channel.id].uncalibrated,

@@ -1,20 +1,39 @@
 """How each channel is, put together from what the rooms count."""
 
 from asdstream.audio.capture import Listener
+from asdstream.engine.overload import Shedding
 from asdstream.mqtt.payloads import HealthPayload, moment
 
 
 def channel_health(
-    listener: Listener, machine: str, now: float, utc: float, dropped: int, scored: int, uncalibrated: str | None
+    listener: Listener,
+    machine: str,
+    now: float,
+    utc: float,
+    *,
+    hop_s: float,
+    shedding: Shedding | None,
+    dropped: int,
+    scored: int,
+    uncalibrated: str | None,
 ) -> HealthPayload:
-    """The health message of one channel; `now` is monotonic seconds, `utc` since the epoch."""
+    """The health message of one channel; `now` is monotonic seconds, `utc` since the epoch.
+
+    `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never does.
+    """
     stats = listener.channel.stats
+    given_way = shedding or Shedding(hop_s)
+    overloaded = None
+    if given_way.hop_s > hop_s:
+        overloaded = (
+            f"the engine cannot keep up: a window is scored every {given_way.hop_s:g} s instead of every {hop_s:g} s"
+        )
     return HealthPayload(
         ts=moment(utc),
         channel=listener.channel.channel_id,
         machine=machine,
         state=listener.source.state.value,
-        problem=listener.source.problem or uncalibrated,
+        problem=listener.source.problem or uncalibrated or overloaded,
         last_frame_age_s=None if stats.last_sound is None else round(now - stats.last_sound, 3),
         level_dbfs=None if stats.level_dbfs is None else round(stats.level_dbfs, 1),
         silent=stats.silent,
@@ -24,4 +43,8 @@ def channel_health(
         rejected=listener.source.rejected,
         nan_samples=stats.nan_samples,
         windows_scored=scored,
+        hop_s=given_way.hop_s,
+        hop_widened=given_way.hop_widened,
+        windows_shed=given_way.windows_shed,
+        windows_dropped=given_way.windows_dropped,
     )

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -71,7 +71,7 @@ class Judge:
             scored = case.scorer.score(embedding)
             self._scored[channel] += 1
             self._commit(case.alarm, case.alarm.observe(scored))
-            payload = ScorePayload.of(scored, self._clock() - scored.captured)
+            payload = ScorePayload.of(replace(scored, published=self._clock()))
             self._publish(self._topics.score(channel), payload.encode())
 
     def notice(self, changes: Sequence[Presence], utc: float) -> None:

@@ -12,7 +12,7 @@ from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.capture import Presence
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import BranchPrototypes
-from asdstream.engine.embedding import Embedding
+from asdstream.engine.embedding import Embedding, WorkTimes
 from asdstream.judge import Case, Judge
 from asdstream.mqtt.topics import Topics
 from asdstream.scoring.calibration import Calibration
@@ -54,7 +54,11 @@ class Factory:
         samples = np.zeros(WINDOW_SAMPLES, np.float32)
         self.judge.hear(
             [
-                Embedding(Window("fan-1", i, samples, 100.0 + i, 110.0 + i, captured=12.0), {"audiomae": vector})
+                Embedding(
+                    Window("fan-1", i, samples, 100.0 + i, 110.0 + i, captured=12.0),
+                    {"audiomae": vector},
+                    WorkTimes(queued=12.01, taken=12.11, computed=12.4),
+                )
                 for i, vector in enumerate(vectors)
             ]
         )
@@ -73,6 +77,7 @@ def test_every_window_is_scored_and_published_with_its_latency(factory: Factory)
     assert second["score"] == pytest.approx(1.0)
     assert second["anomalous"] is True
     assert first["latency_ms"] == 500.0
+    assert first["latency"] == {"queue_s": 0.1, "compute_s": 0.29, "total_s": 0.5}
     assert factory.judge.windows_scored == {"fan-1": 2}
     assert factory.store.outbox_pending(10) == []
 

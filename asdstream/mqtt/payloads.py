@@ -110,6 +110,28 @@ class NearestPayload(Payload):
     distance: Number
 
 
+class LatencyPayload(Payload):
+    """Seconds: the wait for a batch, the computing of that batch, and all from the last sample to this message.
+
+    The remainder of `total_s` passed in scoring, and in waiting to be scored. The parts are null where a window did
+    not wait in a queue.
+    """
+
+    queue_s: Number
+    compute_s: Number
+    total_s: Number
+
+    @classmethod
+    def of(cls, scored: ScoredWindow) -> "LatencyPayload":
+        """The times of `scored`."""
+        times, published = scored.times, scored.published
+        return cls(
+            queue_s=None if times is None else round(times.taken - times.queued, 4),
+            compute_s=None if times is None else round(times.computed - times.taken, 4),
+            total_s=None if published is None else round(published - scored.captured, 4),
+        )
+
+
 class ScorePayload(Payload):
     """The anomaly score of one window; `ts` is the end of the window, `latency_ms` the time since then."""
 
@@ -126,10 +148,12 @@ class ScorePayload(Payload):
     anomalous: bool
     nearest: tuple[NearestPayload, ...]
     latency_ms: Number
+    latency: LatencyPayload
 
     @classmethod
-    def of(cls, scored: ScoredWindow, latency_s: float) -> "ScorePayload":
-        """The message for `scored`."""
+    def of(cls, scored: ScoredWindow) -> "ScorePayload":
+        """The message for `scored`, which knows when it is published."""
+        latency = LatencyPayload.of(scored)
         return cls(
             ts=moment(scored.ended_at),
             channel=scored.channel,
@@ -144,12 +168,18 @@ class ScorePayload(Payload):
             nearest=tuple(
                 NearestPayload(branch=near.branch, label=near.label, distance=near.distance) for near in scored.nearest
             ),
-            latency_ms=round(latency_s * 1000, 1),
+            latency_ms=None if latency.total_s is None else round(latency.total_s * 1000, 1),
+            latency=latency,
         )
 
 
 class HealthPayload(Payload):
-    """How a channel's sound is; retained. Counts are since the daemon started."""
+    """How a channel's sound is; retained. Counts are since the daemon started.
+
+    `dropped` counts windows that were lost: `windows_dropped`, which found no room under overload, and those that could
+    not be embedded. Before any is dropped, windows are left out to widen the hop: `hop_s` is the hop at present,
+    `hop_widened` the times it was doubled, `windows_shed` the windows left out.
+    """
 
     schema_name: Literal["asd.health/1"] = Field(default="asd.health/1", alias="schema")
     ts: Moment
@@ -166,6 +196,10 @@ class HealthPayload(Payload):
     rejected: int
     nan_samples: int
     windows_scored: int
+    hop_s: float
+    hop_widened: int
+    windows_shed: int
+    windows_dropped: int
 
 
 class AlarmPayload(Payload):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from asdstream.engine.embedding import WorkTimes
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
@@ -17,7 +19,11 @@ class ScoredWindow:
     """The anomaly score of one window.
 
     `score` is the smallest cosine distance to a prototype, averaged over branches (0 to 2). `calibrated` places it
-    between the median of normal sound (0) and the threshold (1). Times as in `Window`.
+    between the median of normal sound (0) and the threshold (1).
+
+    Two clocks are kept apart: `started_at` and `ended_at` are UTC, as in `Window`; `captured`, those of `times` and
+    `published` are monotonic seconds, of which only differences mean anything. `times` is None for a window that did
+    not wait in a queue, `published` until it is told.
     """
 
     channel: str
@@ -30,6 +36,8 @@ class ScoredWindow:
     calibrated: float
     threshold: float
     nearest: tuple[Nearest, ...]
+    times: WorkTimes | None = None
+    published: float | None = None
 
     @property
     def anomalous(self) -> bool:

@@ -148,6 +148,7 @@ class Scorer:
             calibrated=_calibrated(bank, score),
             threshold=bank.threshold,
             nearest=tuple(nearest),
+            times=embedding.times,
         )
 
     def score_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:

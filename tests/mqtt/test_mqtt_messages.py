@@ -1,10 +1,12 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
 from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.engine.embedding import WorkTimes
 from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.payloads import PAYLOADS, EventPayload, HealthPayload, ScorePayload, moment, utc_text
 from asdstream.mqtt.topics import TopicError, Topics
@@ -38,6 +40,8 @@ SCORED = ScoredWindow(
     calibrated=1.2,
     threshold=0.3,
     nearest=(Nearest("audiomae", "source/3", 0.4),),
+    times=WorkTimes(queued=5.01, taken=5.06, computed=5.18),
+    published=5.25,
 )
 
 
@@ -92,7 +96,7 @@ def test_an_alarm_that_is_over_is_taken_off_the_broker() -> None:
 
 
 def test_a_score_tells_its_window() -> None:
-    data = json.loads(ScorePayload.of(SCORED, 0.25).encode())
+    data = json.loads(ScorePayload.of(SCORED).encode())
     assert data == {
         "schema": "asd.score/1",
         "ts": "1970-01-01T00:00:10.000Z",
@@ -107,7 +111,14 @@ def test_a_score_tells_its_window() -> None:
         "anomalous": True,
         "nearest": [{"branch": "audiomae", "label": "source/3", "distance": 0.4}],
         "latency_ms": 250.0,
+        "latency": {"queue_s": 0.05, "compute_s": 0.12, "total_s": 0.25},
     }
+
+
+def test_a_window_that_did_not_wait_in_a_queue_has_no_parts_of_latency() -> None:
+    data = json.loads(ScorePayload.of(replace(SCORED, times=None, published=None)).encode())
+    assert data["latency"] == {"queue_s": None, "compute_s": None, "total_s": None}
+    assert data["latency_ms"] is None
 
 
 @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
@@ -127,6 +138,10 @@ def test_what_is_no_number_becomes_null(strange: float) -> None:
         rejected=0,
         nan_samples=0,
         windows_scored=0,
+        hop_s=1.0,
+        hop_widened=0,
+        windows_shed=0,
+        windows_dropped=0,
     )
     assert json.loads(health.encode(), parse_constant=pytest.fail)["level_dbfs"] is None
 

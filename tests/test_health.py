@@ -1,0 +1,47 @@
+"""What the health message of a channel says."""
+
+import json
+
+import numpy as np
+
+from asdstream.audio.block import AudioBlock
+from asdstream.audio.capture import Listener
+from asdstream.audio.channel import Channel
+from asdstream.audio.mqtt import MqttSource
+from asdstream.engine.overload import Shedding
+from asdstream.health import channel_health
+
+
+def health(shedding: Shedding | None, uncalibrated: str | None = None) -> dict[str, object]:
+    source = MqttSource("wav", 1_000_000, channel="fan-1")
+    listener = Listener(source, Channel("fan-1", 1.0))
+    listener.channel.feed(AudioBlock(np.full((16_000, 1), 0.1, np.float32), 16_000), now=99.5, utc=1_000.0)
+    message = channel_health(
+        listener,
+        "fan",
+        now=100.0,
+        utc=1_000.5,
+        hop_s=1.0,
+        shedding=shedding,
+        dropped=5,
+        scored=7,
+        uncalibrated=uncalibrated,
+    )
+    told: dict[str, object] = json.loads(message.encode())
+    return told
+
+
+def test_a_channel_that_gives_nothing_way_has_its_configured_hop_and_no_problem() -> None:
+    told = health(Shedding(1.0))
+    assert (told["hop_s"], told["hop_widened"], told["windows_shed"], told["windows_dropped"]) == (1.0, 0, 0, 0)
+    assert told["problem"] is None
+    assert told["last_frame_age_s"] == 0.5
+    assert health(None)["hop_s"] == 1.0
+
+
+def test_a_widened_hop_is_told_with_its_counts_and_in_a_sentence() -> None:
+    told = health(Shedding(4.0, hop_widened=2, windows_shed=30, windows_dropped=4))
+    assert (told["hop_s"], told["hop_widened"], told["windows_shed"], told["windows_dropped"]) == (4.0, 2, 30, 4)
+    assert (told["dropped"], told["windows_scored"]) == (5, 7)
+    assert told["problem"] == "the engine cannot keep up: a window is scored every 4 s instead of every 1 s"
+    assert health(Shedding(4.0), uncalibrated="no threshold")["problem"] == "no threshold"
