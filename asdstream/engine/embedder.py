@@ -16,7 +16,8 @@ from asdstream.engine.embedding import Embedding
 from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
 from asdstream.engine.separation import Separator
-from asdstream.engine.stream_front_end import StreamFrontEnd, StreamWindow
+from asdstream.engine.stream_front_end import StreamFrontEnd
+from asdstream.engine.stream_window import StreamWindow
 from asdstream.models.fbank import shared_front_ends
 
 Windows = TypeVar("Windows", NDArray[np.float32], list[StreamWindow])

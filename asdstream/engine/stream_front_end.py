@@ -4,7 +4,7 @@ A frame depends on its own 400 samples only. Frame k of a window begins at its s
 multiple of 160 samples apart have their common frames in common.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,25 +14,10 @@ from torch import Tensor
 
 from asdstream.audio.window import WINDOW_SAMPLES
 from asdstream.engine.frame_rings import FrameRings
+from asdstream.engine.stream_window import REMEMBERED_S, StreamWindow, rounds
 from asdstream.models.fbank import FRAME_SHIFT, FbankFrontEnd, frame_count, kaldi_fbanks
 
 FRAMES = frame_count(WINDOW_SAMPLES)
-REMEMBERED_S = 30.0
-"""A stream that has been quiet for longer shares nothing with its next window, which is ten seconds long."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamWindow:
-    """A window of a stream: of a channel's sound as it is, or of what one separator makes of it.
-
-    `samples` (160000,) are finite; `run`, `start` and `captured` are those of `asdstream.audio.window.Window`.
-    """
-
-    stream: Hashable
-    run: int
-    start: int
-    captured: float
-    samples: NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -74,10 +59,10 @@ class StreamFrontEnd:
 
     def spectrograms(self, windows: Sequence[StreamWindow]) -> list[Tensor]:
         """The normalised spectrograms (B, frames, 128) of windows in any order, one for each front end."""
-        rounds = list(_rounds(windows))
+        turns = list(rounds(windows))
         with torch.inference_mode():
             try:
-                parts = [self._frames([windows[i] for i in places]) for places in rounds]
+                parts = [self._frames([windows[i] for i in places]) for places in turns]
             except BaseException:
                 # A ring may be half written, so that nothing known of it holds any more.
                 self._forget(list(self._latest))
@@ -86,7 +71,7 @@ class StreamFrontEnd:
             if len(parts) == 1:
                 fbanks = parts[0]
             else:
-                order = torch.from_numpy(np.argsort(np.concatenate(rounds))).to(self._device)
+                order = torch.from_numpy(np.argsort(np.concatenate(turns))).to(self._device)
                 fbanks = [torch.cat(pieces).index_select(0, order) for pieces in zip(*parts, strict=True)]
             raw = dict(zip(self._settings, fbanks, strict=True))
             return [end.normalise(raw[end.setting]) for end in self._front_ends]
@@ -129,15 +114,6 @@ class StreamFrontEnd:
     def _forget(self, streams: Sequence[Hashable]) -> None:
         for stream in streams:
             self._rings.release(self._latest.pop(stream).ring)
-
-
-def _rounds(windows: Sequence[StreamWindow]) -> Iterator[list[int]]:
-    """The places of windows, so that no stream is in a round twice and its windows keep their order."""
-    left = list(range(len(windows)))
-    while left:
-        taken = {windows[i].stream: i for i in reversed(left)}
-        yield sorted(taken.values())
-        left = [i for i in left if taken[windows[i].stream] != i]
 
 
 def _common(before: NDArray[np.float32], now: NDArray[np.float32]) -> int:

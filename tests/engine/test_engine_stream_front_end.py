@@ -20,7 +20,8 @@ from asdstream.engine import stream_front_end
 from asdstream.engine.embedder import Embedder
 from asdstream.engine.errors import EmbeddingError
 from asdstream.engine.frame_rings import FrameRings
-from asdstream.engine.stream_front_end import FRAMES, REMEMBERED_S, StreamFrontEnd, StreamWindow
+from asdstream.engine.stream_front_end import FRAMES, StreamFrontEnd
+from asdstream.engine.stream_window import REMEMBERED_S, StreamWindow
 from asdstream.models.fbank import audiomae_front_end, beats_front_end, frame_count, kaldi_fbanks, shared_front_ends
 
 FRONT_ENDS = [beats_front_end(), audiomae_front_end()]
