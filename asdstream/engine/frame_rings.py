@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,21 +14,23 @@ FIRST_RINGS = 4
 
 
 class FrameRings:
-    """Rings of `length` frames, float32, each frame of `kinds` kinds: one for each way in which frames are made.
+    """Rings of `length` frames, float32, each frame of as many kinds as there are `silences`.
 
-    All rings are written and read together, in as many steps as there are kinds, because on a GPU a step for each
-    would cost more than the frames. Room doubles when the rings are all taken, and a released one is taken again.
+    A silence (128,) is what stands, in frames of its kind, beyond the end of a window. All rings are written and read
+    together, in one step for each kind, because on a GPU a step for each ring would cost more than the frames. Room
+    doubles when the rings are all taken, and a released one is taken again.
     """
 
-    def __init__(self, kinds: int, length: int, device: torch.device) -> None:
+    def __init__(self, silences: Sequence[Tensor], length: int) -> None:
         self._length = length
-        self._frames = [torch.empty(0, MEL_BANDS, device=device) for _ in range(kinds)]
+        # Silence lies in the first row, then come the rings.
+        self._frames = [silence[None].clone() for silence in silences]
         self._free: list[int] = []
 
     @property
     def room(self) -> int:
         """How many rings there is memory for."""
-        return len(self._frames[0]) // self._length
+        return (len(self._frames[0]) - 1) // self._length
 
     def take(self) -> int:
         """A ring that is nobody's; what it holds is of no meaning."""
@@ -46,18 +49,22 @@ class FrameRings:
 
     def rows(self, ring: int, first: int, count: int) -> NDArray[np.int64]:
         """Where `count` frames of a ring lie that begin with frame `first`, counted without end."""
-        return ring * self._length + np.arange(first, first + count) % self._length
+        return 1 + ring * self._length + np.arange(first, first + count) % self._length
 
     def write(self, rows: NDArray[np.int64], frames: Sequence[Tensor]) -> None:
         """Put frames (..., 128) of each kind at `rows` (...), of which none may be there twice."""
-        places = self._places(rows)
+        places = self._places(rows).reshape(-1)
         for held, new in zip(self._frames, frames, strict=True):
             held.index_copy_(0, places, new.reshape(-1, MEL_BANDS))
 
-    def read(self, rows: NDArray[np.int64]) -> list[Tensor]:
-        """The frames (..., 128) of each kind at `rows` (...), as a copy."""
+    def read(self, rows: NDArray[np.int64], counts: Sequence[int]) -> list[Tensor]:
+        """The frames (B, count, 128) of each kind at `rows` (B, T), as a copy, cut or followed by silence."""
         places = self._places(rows)
-        return [held.index_select(0, places).view(*rows.shape, MEL_BANDS) for held in self._frames]
+        found = []
+        for held, count in zip(self._frames, counts, strict=True):
+            wanted = F.pad(places, (0, count - rows.shape[1]))
+            found.append(held.index_select(0, wanted.reshape(-1)).view(len(rows), count, MEL_BANDS))
+        return found
 
     def _places(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(rows.reshape(-1)).to(self._frames[0].device)
+        return torch.from_numpy(rows).to(self._frames[0].device)

@@ -15,7 +15,7 @@ from torch import Tensor
 from asdstream.audio.window import WINDOW_SAMPLES
 from asdstream.engine.frame_rings import FrameRings
 from asdstream.engine.stream_window import REMEMBERED_S, StreamWindow, rounds
-from asdstream.models.fbank import FRAME_SHIFT, FbankFrontEnd, frame_count, kaldi_fbanks
+from asdstream.models.fbank import FRAME_SHIFT, MEL_BANDS, FbankFrontEnd, frame_count, kaldi_fbanks
 
 FRAMES = frame_count(WINDOW_SAMPLES)
 
@@ -41,15 +41,17 @@ class StreamFrontEnd:
     is shared (the first window of a run, a hop that is no multiple of 10 ms, a window older than the one before it)
     the whole window is computed.
 
-    For each stream it keeps 0.64 MB of samples in memory and 0.51 MB of frames on the device for each kind of frame,
-    until no window of it has come for half a minute.
+    For each stream it keeps 0.64 MB of samples in memory and, for each front end, 0.51 MB of normalised frames on the
+    device, until no window of it has come for half a minute.
     """
 
     def __init__(self, front_ends: Sequence[FbankFrontEnd], device: torch.device) -> None:
         self._front_ends = list(front_ends)
         self._device = device
         self._settings = list(dict.fromkeys(end.setting for end in self._front_ends))
-        self._rings = FrameRings(len(self._settings), FRAMES, device)
+        self._lengths = [end.frames or FRAMES for end in self._front_ends]
+        silence = torch.zeros(MEL_BANDS, device=device)
+        self._rings = FrameRings([end.normalise_frames(silence) for end in self._front_ends], FRAMES)
         self._latest: dict[Hashable, _Latest] = {}
 
     @property
@@ -62,22 +64,19 @@ class StreamFrontEnd:
         turns = list(rounds(windows))
         with torch.inference_mode():
             try:
-                parts = [self._frames([windows[i] for i in places]) for places in turns]
+                parts = [self._of_streams([windows[i] for i in places]) for places in turns]
             except BaseException:
                 # A ring may be half written, so that nothing known of it holds any more.
                 self._forget(list(self._latest))
                 raise
             self._forget_quiet(max(window.captured for window in windows))
             if len(parts) == 1:
-                fbanks = parts[0]
-            else:
-                order = torch.from_numpy(np.argsort(np.concatenate(turns))).to(self._device)
-                fbanks = [torch.cat(pieces).index_select(0, order) for pieces in zip(*parts, strict=True)]
-            raw = dict(zip(self._settings, fbanks, strict=True))
-            return [end.normalise(raw[end.setting]) for end in self._front_ends]
+                return parts[0]
+            order = torch.from_numpy(np.argsort(np.concatenate(turns))).to(self._device)
+            return [torch.cat(pieces).index_select(0, order) for pieces in zip(*parts, strict=True)]
 
-    def _frames(self, windows: Sequence[StreamWindow]) -> list[Tensor]:
-        """Raw filter banks (B, 998, 128) of windows of as many streams, one for each setting."""
+    def _of_streams(self, windows: Sequence[StreamWindow]) -> list[Tensor]:
+        """The spectrograms of windows of as many streams."""
         by_known: dict[int, list[int]] = {}
         rows = np.empty((len(windows), FRAMES), np.int64)
         for i, window in enumerate(windows):
@@ -88,9 +87,13 @@ class StreamFrontEnd:
             if known < FRAMES:
                 # Equally much is new in all of these, so that one call computes it.
                 new = np.stack([windows[i].samples[known * FRAME_SHIFT :] for i in places])
-                fbanks = kaldi_fbanks(torch.from_numpy(new).to(self._device), self._settings)
-                self._rings.write(rows[places, known:], fbanks)
-        return self._rings.read(rows)
+                self._rings.write(rows[places, known:], self._frames(torch.from_numpy(new).to(self._device)))
+        return self._rings.read(rows, self._lengths)
+
+    def _frames(self, waveform: Tensor) -> list[Tensor]:
+        """Normalised frames (B, T, 128) of waveforms (B, N), one for each front end."""
+        fbanks = dict(zip(self._settings, kaldi_fbanks(waveform, self._settings), strict=True))
+        return [end.normalise_frames(fbanks[end.setting]) for end in self._front_ends]
 
     def _follow(self, window: StreamWindow) -> tuple[_Latest, int]:
         """Make `window` the latest of its stream; also, how many of its frames lie in the ring already."""

@@ -153,6 +153,10 @@ class FbankFrontEnd(nn.Module):
         """(B, T, 128) raw to (B, `frames` or T, 128) normalised."""
         if self.frames is not None:
             fbank = F.pad(fbank, (0, 0, 0, self.frames - fbank.shape[1]))
+        return self.normalise_frames(fbank)
+
+    def normalise_frames(self, fbank: Tensor) -> Tensor:
+        """(..., 128) raw to (..., 128) normalised: as many frames, each on its own."""
         return (fbank - self.mean) / (2.0 * self.deviation)
 
     def forward(self, waveform: Tensor) -> Tensor:

@@ -109,6 +109,20 @@ def test_what_a_network_hears_beyond_the_window_is_the_front_ends_own_padding(fr
     torch.testing.assert_close(audiomae[:, FRAMES:], torch.full((1, 26, 128), 0.46703), rtol=0.0, atol=1e-5)
 
 
+def test_front_ends_of_other_lengths_that_share_a_filter_bank_are_served_from_one_call(
+    computed: list[tuple[int, int]],
+) -> None:
+    ends = [audiomae_front_end(), audiomae_front_end(512), audiomae_front_end(1200)]
+    front_end = StreamFrontEnd(ends, torch.device("cpu"))
+    samples = sound(11.0)
+    for start in (0, 16_000):
+        made = front_end.spectrograms([window_at(start, samples)])
+        expected = shared_front_ends(torch.from_numpy(samples[None, start : start + WINDOW_SAMPLES].copy()), ends)
+        for one, other in zip(made, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=0.0, atol=NEAR)
+    assert computed == [(1, FRAMES), (1, 100)]
+
+
 def test_new_sound_of_all_channels_is_one_call(front_end: StreamFrontEnd, computed: list[tuple[int, int]]) -> None:
     sounds = {name: sound(13.0, seed) for seed, name in enumerate("abcd")}
     assert_as_whole(front_end, [window_at(0, sounds[name], name) for name in "abcd"])
@@ -224,7 +238,7 @@ def test_a_failure_forgets_everything_rather_than_trust_half_of_it(
 
 
 def test_a_released_ring_is_taken_again_before_there_is_more_room() -> None:
-    rings = FrameRings(2, 10, torch.device("cpu"))
+    rings = FrameRings([torch.zeros(128)], 10)
     taken = [rings.take() for _ in range(5)]
     assert sorted(set(taken)) == sorted(taken)
     rings.release(taken[2])
