@@ -252,7 +252,7 @@ def test_the_catalogue_is_printed_and_broken_files_set_the_exit_code(dcase: Path
     broken.write_bytes(b"RIFF")
     result = asdtrain("data", tmp_path)
     assert result.exit_code == 1
-    assert "cannot be read as a recording" in result.output
+    assert "is not a WAV or FLAC recording" in result.output
 
 
 def test_a_folder_recipe_holds_out_training_clips_and_never_sees_test_clips(dcase: Path) -> None:
