@@ -238,7 +238,8 @@ def evaluate(
         ),
     ] = None,
     snr: Annotated[
-        float | None, typer.Option("--snr", metavar="DB", help="Level of every clip over the noise mixed into it.")
+        float | None,
+        typer.Option("--snr", metavar="DB", help="Mean level of a section's training clips over the noise."),
     ] = None,
     pictures: Annotated[bool, typer.Option(help="Histograms of scores, ROC curves, maps of embeddings.")] = True,
 ) -> None:

@@ -17,7 +17,7 @@ from trainer.embeddings import RecordingEmbedder, Vectors
 from trainer.errors import DataError, TrainerError
 from trainer.folder_sound import clip_recording
 from trainer.measured_clips import clips_by_section
-from trainer.noise_folder import AddedNoise, halves, read_noise, with_noise
+from trainer.noise_folder import AddedNoise, halves, noise_level, read_noise, with_noise
 from trainer.progress import StageProgress
 from trainer.results import SectionResult, SystemResult
 from trainer.section_scorer import FOLDS, Embedded, SectionScorer, fit_section
@@ -119,13 +119,15 @@ def embed_sections(
 
 
 def clip_recordings(clips: Sequence[Clip], noise: AddedNoise | None, seed: int) -> list[Recording]:
-    """Clips as recordings, with noise from one half of its recordings in training clips and the other in test clips."""
+    """Clips of a section as recordings; training clips with one half of the noise, test clips with the other."""
     recordings = [clip_recording(clip) for clip in clips]
     if noise is None:
         return recordings
     train, test = halves(read_noise(Path(noise.root)))
+    normal = [recording for clip, recording in zip(clips, recordings, strict=True) if clip.split == "train"]
+    level = noise_level(normal, noise.snr_db)
     return [
-        with_noise(recording, train if clip.split == "train" else test, noise.snr_db, seed)
+        with_noise(recording, train if clip.split == "train" else test, level, seed)
         for clip, recording in zip(clips, recordings, strict=True)
     ]
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.audible import audible_stretch
+from trainer.audible import audible_stretch, rms
 from trainer.catalogue.catalogue import SUFFIXES
 from trainer.catalogue.clip import Clip, Domain
 from trainer.errors import DataError
 from trainer.folder_sound import clip_recording
-from trainer.mixing import mix_at_snr
 from trainer.randomness import torch_generator
 from trainer.sound import Recording
 from trainer.waveforms import Waveforms
@@ -21,7 +20,11 @@ from trainer.waveforms import Waveforms
 
 @dataclass(frozen=True, slots=True)
 class AddedNoise:
-    """Noise from recordings below `root`, `snr_db` below the clip that it is mixed into."""
+    """Noise from recordings below `root`, equally loud in all clips of a section.
+
+    Its mean power is `snr_db` below that of the section's training clips together. Were it measured by the clip that
+    it is mixed into, the noise would tell how loud the machine is, and anomalous machines are often louder.
+    """
 
     root: str
     snr_db: float
@@ -48,13 +51,20 @@ def halves(noise: Sequence[Recording]) -> tuple[tuple[Recording, ...], tuple[Rec
     return tuple(ordered[0::2]), tuple(ordered[1::2])
 
 
-def with_noise(clip: Recording, noise: Sequence[Recording], snr_db: float, seed: int) -> Recording:
-    """`clip` with a stretch of one of the recordings under it, exactly `snr_db` below; drawn from seed and clip."""
-    return replace(clip, read=partial(_read_with_noise, clip, tuple(noise), snr_db, seed))
+def noise_level(train: Sequence[Recording], snr_db: float) -> float:
+    """RMS of noise whose mean power is `snr_db` below that of the training clips together."""
+    power = float(np.mean([rms(clip.read()) ** 2 for clip in train]))
+    return float(np.sqrt(power) * 10.0 ** (-snr_db / 20.0))
 
 
-def _read_with_noise(clip: Recording, noise: tuple[Recording, ...], snr_db: float, seed: int) -> NDArray[np.float32]:
+def with_noise(clip: Recording, noise: Sequence[Recording], level: float, seed: int) -> Recording:
+    """`clip` with a stretch of one of the recordings, brought to an RMS of `level`; drawn from seed and clip."""
+    return replace(clip, read=partial(_read_with_noise, clip, tuple(noise), level, seed))
+
+
+def _read_with_noise(clip: Recording, noise: tuple[Recording, ...], level: float, seed: int) -> NDArray[np.float32]:
     sound = clip.read()
     generator = torch_generator(seed, "noise", clip.name, clip.identity)
     # Nothing is kept on disk, so there is no folder.
-    return mix_at_snr(sound, audible_stretch(Waveforms(noise, Path(), 0), len(sound), generator), snr_db)
+    stretch = audible_stretch(Waveforms(noise, Path(), 0), len(sound), generator)
+    return sound + np.float32(level / rms(stretch)) * stretch
