@@ -1,7 +1,11 @@
 """The alarms of one channel as a pure state machine: windows and losses go in, transitions come out.
 
-It has no clock: time is what the windows and the caller say. Durations are sums of the steps from window to window,
-so that a clock that jumps neither clears an alarm early nor keeps it forever.
+It has no clock: time is what the windows and the caller say. Durations are sums of the steps from window to window on
+the monotonic clock, so that somebody who sets the computer's clock neither raises, clears nor delays an alarm. Only
+across a restart, over which no monotonic clock goes on, a step is told by UTC.
+
+Where the engine cannot keep up, windows are further apart than the configured hop (asdstream.engine.overload). Raising
+and clearing still ask for as many windows, which then span more time: the absence of a window is evidence of nothing.
 """
 
 import math
@@ -49,6 +53,7 @@ class ChannelAlarm:
         self._since_told_s = remembered.since_told_s
         self._news = remembered.news
         self._latest = remembered.latest
+        self._heard: float | None = None
 
     @property
     def states(self) -> tuple[AlarmState, ...]:
@@ -73,7 +78,7 @@ class ChannelAlarm:
         """Take in the next window. One whose score is not a number says nothing, neither for an alarm nor against."""
         if not all(map(math.isfinite, (scored.score, scored.calibrated, scored.threshold))):
             return []
-        step_s = self._step(scored.ended_at)
+        step_s = self._step(scored)
         self._history.append(scored.score if scored.anomalous else None)
         came_back = scored.anomalous and self._quiet_windows > 0
         quiet = not scored.anomalous and scored.calibrated <= self._policy.clear_level
@@ -114,10 +119,13 @@ class ChannelAlarm:
             events.append(self._event(Transition.CLEARED, at, self._source))
         return events
 
-    def _step(self, ended_at: float) -> float:
-        """Seconds since the window before; after a gap or a jump of the clock there is no window before."""
-        step_s = 0.0 if self._latest is None else ended_at - self._latest
-        self._latest = ended_at
+    def _step(self, scored: ScoredWindow) -> float:
+        """Seconds since the window before; after a gap there is no window before."""
+        if scored.heard is not None and self._heard is not None:
+            step_s = scored.heard - self._heard
+        else:
+            step_s = 0.0 if self._latest is None else scored.ended_at - self._latest
+        self._latest, self._heard = scored.ended_at, scored.heard
         if 0.0 <= step_s <= self._policy.gap_s:
             return step_s
         self._forget_windows()

@@ -191,6 +191,7 @@ class Channel:
                     captured=now,
                     run=self._runs,
                     start=end - len(window),
+                    heard=self._timeline.monotonic_at(end / SAMPLE_RATE),
                 )
             )
             self._windows += 1

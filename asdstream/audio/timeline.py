@@ -1,4 +1,4 @@
-"""When a sample was heard, in UTC, counted in samples.
+"""When a sample was heard, in UTC and on the monotonic clock, counted in samples.
 
 A sound card's clock is off by up to some 100 parts per million (seconds a day), and the computer's clock may be set.
 So the count is tied to UTC by an anchor, which moves by these rules:
@@ -22,7 +22,7 @@ CLOCK_STEP_S = 0.5
 
 
 class Timeline:
-    """Maps the seconds of sound since the last restart to UTC. Both clocks are passed in."""
+    """Maps the seconds of sound since the last restart to both clocks, which are passed in."""
 
     def __init__(self, paced: bool = True) -> None:
         self._paced = paced
@@ -75,6 +75,10 @@ class Timeline:
         if self._anchor is None:
             raise ValueError("no sound has arrived since the restart, so its time is not known")
         return self._anchor + seconds
+
+    def monotonic_at(self, seconds: float) -> float:
+        """The monotonic second of that moment, which does not jump when somebody sets the computer's clock."""
+        return self.utc_at(seconds) - self._utc_minus_monotonic
 
     def _observe_anew(self, now: float) -> None:
         self._least_lateness = math.inf

@@ -21,9 +21,9 @@ class ScoredWindow:
     `score` is the smallest cosine distance to a prototype, averaged over branches (0 to 2). `calibrated` places it
     between the median of normal sound (0) and the threshold (1).
 
-    Two clocks are kept apart: `started_at` and `ended_at` are UTC, as in `Window`; `captured`, those of `times` and
-    `published` are monotonic seconds, of which only differences mean anything. `times` is None for a window that did
-    not wait in a queue, `published` until it is told.
+    Two clocks are kept apart: `started_at` and `ended_at` are UTC, as in `Window`; `heard`, `captured`, those of
+    `times` and `published` are monotonic seconds, of which only differences mean anything. `times` is None for a
+    window that did not wait in a queue, `published` until it is told.
     """
 
     channel: str
@@ -38,6 +38,7 @@ class ScoredWindow:
     nearest: tuple[Nearest, ...]
     times: WorkTimes | None = None
     published: float | None = None
+    heard: float | None = None
 
     @property
     def anomalous(self) -> bool:

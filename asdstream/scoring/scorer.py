@@ -149,6 +149,7 @@ class Scorer:
             threshold=bank.threshold,
             nearest=tuple(nearest),
             times=embedding.times,
+            heard=window.heard,
         )
 
     def score_vectors(self, vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ POLICY = AlarmPolicy(k=3, n=5, clear_windows=4, clear_level=0.8, min_duration_s=
 LOUD, NEAR, QUIET = 1.5, 0.9, 0.2
 
 
-def window(calibrated: float, ended_at: float) -> ScoredWindow:
+def window(calibrated: float, ended_at: float, heard: float | None = None) -> ScoredWindow:
     return ScoredWindow(
         channel="pump",
         machine="pump-7",
@@ -29,6 +29,7 @@ def window(calibrated: float, ended_at: float) -> ScoredWindow:
         calibrated=calibrated,
         threshold=0.1,
         nearest=(),
+        heard=heard,
     )
 
 
@@ -150,6 +151,41 @@ def test_a_clock_that_jumps_neither_clears_nor_raises(jump: float) -> None:
     assert transitions(play(alarm, [LOUD] * 2, start=jump + 1)) == [Transition.RAISED]
     assert play(alarm, [QUIET] * 3, start=-jump) == []
     assert transitions(play(alarm, [QUIET] * 4, start=3 - jump)) == [Transition.CLEARED]
+
+
+@pytest.mark.parametrize("jump", [-1e6, -40.0, -3.0, 3.0, 40.0, 1e6])
+@pytest.mark.parametrize("at", range(1, 14))
+def test_a_clock_that_is_set_at_any_moment_changes_no_transition(jump: float, at: int) -> None:
+    levels = [QUIET, LOUD, LOUD, QUIET, LOUD, LOUD, 2.0, QUIET, QUIET, QUIET, QUIET, QUIET, LOUD, QUIET]
+
+    def told(jumped: float) -> list[tuple[int, Transition]]:
+        alarm = new_alarm()
+        return [
+            (second, event.transition)
+            for second, level in enumerate(levels)
+            for event in alarm.observe(window(level, 1e9 + second + jumped * (second >= at), heard=50.0 + second))
+        ]
+
+    assert told(jump) == told(0.0) == [(4, Transition.RAISED), (10, Transition.CLEARED)]
+
+
+def test_a_gap_in_the_sound_is_a_gap_whatever_the_clock_says() -> None:
+    alarm = new_alarm()
+    for second in range(2):
+        alarm.observe(window(LOUD, 1e9 + second, heard=50.0 + second))
+    assert alarm.observe(window(LOUD, 1e9 + 2, heard=50.0 + 2 + POLICY.gap_s)) == []
+
+
+def test_windows_that_were_not_scored_neither_raise_nor_clear() -> None:
+    """Every eighth window of a channel with a hop of 1 s: the widest hop under overload."""
+    alarm = new_alarm()
+    seconds = itertools.count(0, 8)
+    told = [
+        (second, event.transition)
+        for level, second in zip([LOUD] * 3 + [QUIET] * 4, seconds, strict=False)
+        for event in alarm.observe(window(level, second, heard=second))
+    ]
+    assert told == [(16, Transition.RAISED), (48, Transition.CLEARED)], "after as many windows as ever, 8 times as late"
 
 
 @pytest.mark.parametrize("strange", [math.nan, math.inf])

@@ -79,3 +79,20 @@ def test_what_is_not_paced_is_counted_on_across_recordings_whatever_the_clock_sa
     timeline.arrived(1.0, now=0.03, utc=EPOCH + 0.02)
     assert timeline.utc_at(1.0) == pytest.approx(EPOCH - 12.0 + 24.0 + 1.0)
     assert timeline.corrections == 0
+
+
+@pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
+def test_the_monotonic_time_of_a_sample_does_not_jump_with_the_clock(step: float) -> None:
+    timeline = Timeline()
+    for tick in range(1, 20):
+        timeline.arrived(float(tick), now=100.0 + tick, utc=EPOCH + tick + step * (tick >= 10))
+        assert timeline.monotonic_at(float(tick)) == pytest.approx(100.0 + tick)
+    assert timeline.utc_at(19.0) == pytest.approx(EPOCH + 19.0 + step)
+
+
+def test_of_what_is_not_paced_the_monotonic_time_is_counted_on() -> None:
+    timeline = Timeline(paced=False)
+    timeline.arrived(12.0, now=5.0, utc=EPOCH)
+    timeline.restart()
+    timeline.arrived(1.0, now=5.1, utc=EPOCH - 3600.0)
+    assert timeline.monotonic_at(1.0) == pytest.approx(5.0 + 1.0)
