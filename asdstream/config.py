@@ -350,7 +350,7 @@ class ChannelSection(Section):
     separate: Annotated[Literal["auto", "on", "off"], BeforeValidator(_not_both)] = Field(
         default="auto",
         description="Separation from the background; `auto`: as the bundle's prototypes of the type were made, and for "
-        "a type that it does not know, where it has a separator.",
+        "a type that it does not know, where it has a separator for just that.",
     )
     source: Annotated[SourceSettings, Field(discriminator="kind")]
 

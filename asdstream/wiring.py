@@ -72,8 +72,9 @@ def bearable_rate(alarms: AlarmsSection, hop_s: float) -> FalseAlarmRate:
 def separation_of(bundle: "Bundle", machine_type: str, separate: Literal["auto", "on", "off"] = "auto") -> str | None:
     """The machine type as which sound of `machine_type` is separated; None where it is taken as it is.
 
-    `auto` follows the bundle's prototypes of the type, which compare only with sound treated alike; for a type that
-    the bundle does not know it separates where there is a separator. Raises ConfigError for `on` without one.
+    `auto` follows the bundle's prototypes of the type, which compare only with sound treated alike. A type that it
+    does not know is separated where there is a separator made for it; one for all machines may as well take away what
+    an unknown one sounds like. Raises ConfigError for `on` without a separator.
     """
     has_separator = bundle.separator_of(machine_type) is not None
     if separate == "on" and not has_separator:
@@ -82,7 +83,7 @@ def separation_of(bundle: "Bundle", machine_type: str, separate: Literal["auto",
         )
     if separate == "auto":
         known = bundle.machine_types.get(machine_type)
-        wanted = has_separator if known is None else known.separated
+        wanted = machine_type in bundle.separators if known is None else known.separated
     else:
         wanted = separate == "on"
     return machine_type if wanted else None

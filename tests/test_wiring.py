@@ -89,12 +89,12 @@ password_file = "password"
     assert "sesame" not in repr(broker)
 
 
-def test_auto_separates_as_the_prototypes_were_made_and_unknown_types_where_it_can(tmp_path: Path) -> None:
-    separators = {ANY_TYPE: separator()}
+def test_auto_separates_as_the_prototypes_were_made_and_unknown_types_with_their_own_separator(tmp_path: Path) -> None:
+    separators = {ANY_TYPE: separator(), "lathe": separator()}
     separated = bundles.save(tmp_path / "a", contents_of("system1", separators=separators, separated=True))
-    assert [separation_of(separated, name) for name in ("fan", "lathe")] == ["fan", "lathe"]
+    assert [separation_of(separated, name) for name in ("fan", "lathe", "drill")] == ["fan", "lathe", None]
     as_it_is = bundles.save(tmp_path / "b", contents_of("system1", separators=separators))
-    assert [separation_of(as_it_is, name) for name in ("fan", "lathe")] == [None, "lathe"]
+    assert [separation_of(as_it_is, name) for name in ("fan", "lathe", "drill")] == [None, "lathe", None]
     without = bundles.save(tmp_path / "c", contents_of("system1"))
     assert [separation_of(without, name) for name in ("fan", "lathe")] == [None, None]
 
