@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,10 +18,14 @@ from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
 from asdstream.engine.separation import Separator
 from asdstream.engine.stream_front_end import StreamFrontEnd
+from asdstream.engine.stream_separation import StreamSeparation
 from asdstream.engine.stream_window import StreamWindow
 from asdstream.models.fbank import shared_front_ends
 
 Windows = TypeVar("Windows", NDArray[np.float32], list[StreamWindow])
+Named = tuple[int, str]
+"""A window's place among those given, and what it is called in errors."""
+NO_ESTIMATE = "was NaN or infinite once separated"
 LOUDEST = 100.0
 """Full scale is 1. What lies beyond 40 dB over it is no sound and would overflow the power spectrum."""
 
@@ -49,6 +54,7 @@ class Embedder:
         self.branches = bundle.branches
         self._encoders = Encoders(bundle, self.placement)
         self._separator = Separator(bundle, self.placement)
+        self._separation = StreamSeparation(self._separator)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 
     def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
@@ -70,6 +76,9 @@ class Embedder:
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
         """One embedding per window, in order; what a window shares with the one before it is not computed anew.
 
+        Nor is it separated anew, so that an embedding of separated sound differs a little from that of the same window
+        separated whole: `asdstream.engine.stream_separation`.
+
         `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as.
 
         Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
@@ -77,14 +86,19 @@ class Embedder:
         """
         if not windows:
             return []
-        names = [f"window {window.index} of channel {window.channel!r}" for window in windows]
+        named = [(i, f"window {window.index} of channel {window.channel!r}") for i, window in enumerate(windows)]
         machine_types = [(separate_as or {}).get(window.channel) for window in windows]
-        samples = self._checked(np.stack([window.samples for window in windows]), machine_types, names)
+        samples = _bearable(np.stack([window.samples for window in windows]), named)
         heard = [
             StreamWindow((window.channel, machine_type), window.run, window.start, window.captured, row)
             for window, machine_type, row in zip(windows, machine_types, samples, strict=True)
         ]
-        vectors = self._vectors((self._streams.spectrograms(part) for part in self._batches(heard)), names)
+        of_type = {i: machine_type for i, machine_type in enumerate(machine_types) if machine_type is not None}
+        separated = self._separation.separate([heard[i] for i in of_type], list(of_type.values()))
+        _refuse(_not_finite(separated), [named[i] for i in of_type], NO_ESTIMATE)
+        for i, row in zip(of_type, separated, strict=True):
+            heard[i] = replace(heard[i], samples=row)
+        vectors = self._vectors((self._streams.spectrograms(part) for part in self._batches(heard)), named)
         return [
             Embedding(window, {branch: rows[i] for branch, rows in vectors.items()}) for i, window in enumerate(windows)
         ]
@@ -97,33 +111,16 @@ class Embedder:
         They are separated first where `separate_as` tells the machine type to separate them as. Raises EmbeddingError
         and EngineError as `embed` does, and EngineError for another shape.
         """
-        names = [f"window {i} of {len(samples)}" for i in range(len(samples))]
-        checked = self._checked(samples, [separate_as] * len(samples), names)
-        return self._vectors((self._spectrograms(part) for part in self._batches(checked)), names)
+        named = [(i, f"window {i} of {len(samples)}") for i in range(len(samples))]
+        heard = _bearable(samples, named)
+        if separate_as is not None:
+            heard = self._separator.separate(heard, separate_as)
+            _refuse(_not_finite(heard), named, NO_ESTIMATE)
+        return self._vectors((self._spectrograms(part) for part in self._batches(heard)), named)
 
     def _batches(self, windows: Windows) -> Iterator[Windows]:
         for first in range(0, len(windows), self.max_batch):
             yield windows[first : first + self.max_batch]
-
-    def _checked(
-        self, samples: NDArray[np.float32], machine_types: Sequence[str | None], names: Sequence[str]
-    ) -> NDArray[np.float32]:
-        """What is to be embedded of windows (B, 160000): finite, of bearable level, separated where that is asked."""
-        if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
-            raise EngineError(f"windows have shape {samples.shape}; (B, {WINDOW_SAMPLES}) is expected")
-        _refuse(np.asarray(~np.isfinite(samples).all(axis=1)), names, "holds samples that are NaN or infinite")
-        return self._separated(np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32), machine_types, names)
-
-    def _separated(
-        self, samples: NDArray[np.float32], machine_types: Sequence[str | None], names: Sequence[str]
-    ) -> NDArray[np.float32]:
-        """Windows (B, 160000), each separated as its machine type, or left as it is where that is None."""
-        separated = samples.copy()
-        for machine_type in {name for name in machine_types if name is not None}:
-            rows = [i for i, other in enumerate(machine_types) if other == machine_type]
-            separated[rows] = self._separator.separate(samples[rows], machine_type)
-        _refuse(np.asarray(~np.isfinite(separated).all(axis=1)), names, "was NaN or infinite once separated")
-        return separated
 
     def _spectrograms(self, samples: NDArray[np.float32]) -> list[Tensor]:
         """What the encoders hear of windows (B, 160000) that have nothing to do with each other."""
@@ -131,7 +128,7 @@ class Embedder:
             waveform = torch.from_numpy(np.ascontiguousarray(samples)).to(self.placement.device)
             return shared_front_ends(waveform, self._encoders.front_ends)
 
-    def _vectors(self, batches: Iterable[Sequence[Tensor]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def _vectors(self, batches: Iterable[Sequence[Tensor]], named: Sequence[Named]) -> dict[str, NDArray[np.float32]]:
         """Unit-length embeddings (B, D) by branch from the spectrograms of one batch after the other."""
         parts = [self._encoders.embed(spectrograms) for spectrograms in batches]
         vectors: dict[str, NDArray[np.float32]] = {}
@@ -139,15 +136,29 @@ class Embedder:
             rows = np.concatenate([part[branch.name] for part in parts]) if parts else np.zeros((0, 0), np.float32)
             lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
             unusable = ~(np.isfinite(lengths) & (lengths > 0))[:, 0]
-            _refuse(unusable, names, f"gave an embedding in branch {branch.name!r} that is NaN, infinite or zero")
+            _refuse(unusable, named, f"gave an embedding in branch {branch.name!r} that is NaN, infinite or zero")
             rows = (rows / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)
             rows.setflags(write=False)
             vectors[branch.name] = rows
         return vectors
 
 
-def _refuse(faulty: NDArray[np.bool_], names: Sequence[str], what: str) -> None:
-    positions = tuple(int(i) for i in np.flatnonzero(faulty))
+def _bearable(samples: NDArray[np.float32], named: Sequence[Named]) -> NDArray[np.float32]:
+    """Windows (B, 160000) as a copy without what no sound is; they are refused where they are not finite."""
+    if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
+        raise EngineError(f"windows have shape {samples.shape}; (B, {WINDOW_SAMPLES}) is expected")
+    _refuse(_not_finite(samples), named, "holds samples that are NaN or infinite")
+    bearable: NDArray[np.float32] = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
+    return bearable
+
+
+def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(~np.isfinite(rows).all(axis=1))
+
+
+def _refuse(faulty: NDArray[np.bool_], named: Sequence[Named], what: str) -> None:
+    positions = [int(i) for i in np.flatnonzero(faulty)]
     if positions:
         others = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
-        raise EmbeddingError(f"{names[positions[0]]}{others} {what}, so it cannot be scored", positions)
+        places = tuple(named[i][0] for i in positions)
+        raise EmbeddingError(f"{named[positions[0]][1]}{others} {what}, so it cannot be scored", places)

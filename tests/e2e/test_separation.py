@@ -11,6 +11,7 @@ from small_bundle import fan_sound
 from system_bundles import contents_of, separator
 
 from asdstream import bundle as bundles
+from asdstream.audio.window import Window
 from asdstream.audio.windower import windows_of
 from asdstream.bundle import ANY_TYPE
 from asdstream.engine.embedder import Embedder
@@ -36,10 +37,13 @@ def test_windows_references_and_prototypes_of_a_separated_channel_are_compared_a
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 3, 10)
 
     samples, _ = soundfile.read(recording, dtype="float32")
-    vectors = Embedder(bundle, device="cpu", threads=1).embed_samples(windows_of(samples, 1.0), separate_as="fan")
+    windows = [
+        Window("fan-1", i, row, 0.0, 10.0, 0.0, start=16_000 * i) for i, row in enumerate(windows_of(samples, 1.0))
+    ]
+    made = Embedder(bundle, device="cpu", threads=1).embed(windows, {"fan-1": "fan"})
     scorer = Scorer.from_bundle(bundle, "fan-1", "fan", FalseAlarmRate(1, 1, 3, 5), separated=True)
     published = [score["score"] for score in subscriber.seen("fan-1/score")]
-    assert published == pytest.approx(list(scorer.score_vectors(vectors)), abs=1e-3)
+    assert published == pytest.approx([scorer.score(embedding).score for embedding in made], abs=1e-3)
 
     assert asdstream("enroll", "fan-1", recording, "-c", config).returncode == 0
     assert run_daemon(config).wait() == 0

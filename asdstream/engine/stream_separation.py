@@ -1,0 +1,122 @@
+"""Separation of sliding windows: only what a stream has not held before is separated.
+
+A chunk is the new sound of a window with `LEFT` of context before it. The newest `RIGHT` of what was separated before
+had nothing after it to be heard with; it lies between and is separated once more. So every sample gets its final
+estimate `RIGHT` later, and a window holds the best estimate that there is when it is embedded.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES
+from asdstream.engine.separation import Separator
+from asdstream.engine.stream_window import REMEMBERED_S, StreamWindow, rounds
+
+LEFT = SAMPLE_RATE
+"""Samples before those that a chunk is separated for; docs/streaming-separation.md has the curve."""
+RIGHT = SAMPLE_RATE // 2
+"""Samples after a sample without which its estimate is not final."""
+FADE = 1_024
+"""Samples in which a chunk's estimate takes the place of the one before: 64 ms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Latest:
+    """The latest window of a stream: as it was heard, and as it was separated."""
+
+    run: int
+    start: int
+    captured: float
+    heard: NDArray[np.float32]
+    separated: NDArray[np.float32]
+
+
+class StreamSeparation:
+    """What `separator` makes of windows that overlap, in chunks of new sound. One thread at a time.
+
+    The network learns level and first norm of a chunk from the whole window that ends with it, so that a pause or a
+    single blow is as loud in a chunk as it is in the window. Neighbouring chunks are cross-faded with weights that add
+    up to 1, since both are estimates of the same sound. The first window of a run is separated whole, and so is one
+    that shares too little with the one before it, comes out of order, or holds other samples where they should be
+    the same; after dropped windows a chunk is as much longer.
+
+    For each stream it keeps 1.3 MB, until no window of it has come for half a minute.
+    """
+
+    def __init__(self, separator: Separator, left: int = LEFT, right: int = RIGHT) -> None:
+        if left < 0 or right < FADE:
+            raise ValueError(f"the contexts are {left} and {right} samples; at least 0 and {FADE} are needed")
+        self._separator = separator
+        self._left = left
+        self._right = right
+        self._latest: dict[Hashable, _Latest] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many streams it remembers."""
+        return len(self._latest)
+
+    def separate(self, windows: Sequence[StreamWindow], machine_types: Sequence[str]) -> NDArray[np.float32]:
+        """Windows in any order, each separated as its machine type, (B, 160000).
+
+        What comes out does not depend on which windows share a batch. Raises EngineError as `Separator.separate` does.
+        """
+        separated = np.empty((len(windows), WINDOW_SAMPLES), np.float32)
+        for places in rounds(windows):
+            # Chunks of one length and type are separated together.
+            chunks: dict[tuple[str, int], list[int]] = {}
+            for i in places:
+                chunks.setdefault((machine_types[i], self._settled(windows[i])), []).append(i)
+            for (machine_type, settled), members in chunks.items():
+                rows = self._chunks([windows[i] for i in members], machine_type, settled)
+                for i, row in zip(members, rows, strict=True):
+                    separated[i] = row
+                    self._remember(windows[i], row)
+        if windows:
+            oldest = max(window.captured for window in windows) - REMEMBERED_S
+            for stream in [stream for stream, latest in self._latest.items() if latest.captured < oldest]:
+                del self._latest[stream]
+        return separated
+
+    def _settled(self, window: StreamWindow) -> int:
+        """How many samples at the window's beginning have their final estimate; all of them of a window seen before."""
+        latest = self._latest.get(window.stream)
+        if latest is None or latest.run != window.run:
+            return 0
+        shift = window.start - latest.start
+        common = WINDOW_SAMPLES - shift
+        if not (0 < common <= WINDOW_SAMPLES and np.array_equal(latest.heard[shift:], window.samples[:common])):
+            return 0
+        return WINDOW_SAMPLES if shift == 0 else max(0, common - self._right)
+
+    def _chunks(self, windows: Sequence[StreamWindow], machine_type: str, settled: int) -> NDArray[np.float32]:
+        """Windows (B, 160000), each separated from `settled` on and as it was before that."""
+        if settled == 0:
+            return self._separator.separate(np.stack([window.samples for window in windows]), machine_type)
+        known = [self._latest[window.stream] for window in windows]
+        shifts = [window.start - latest.start for window, latest in zip(windows, known, strict=True)]
+        separated = np.zeros((len(windows), WINDOW_SAMPLES), np.float32)
+        for row, latest, shift in zip(separated, known, shifts, strict=True):
+            row[: WINDOW_SAMPLES - shift] = latest.separated[shift:]
+        if settled == WINDOW_SAMPLES:
+            return separated
+        begin = max(0, settled - self._left)
+        chunks = self._separator.separate(np.stack([window.samples for window in windows]), machine_type, begin)
+        chunks = chunks[:, settled - begin :]
+        weight = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
+        fade = slice(settled, settled + FADE)
+        separated[:, fade] += weight * (chunks[:, :FADE] - separated[:, fade])
+        separated[:, fade.stop :] = chunks[:, FADE:]
+        return separated
+
+    def _remember(self, window: StreamWindow, separated: NDArray[np.float32]) -> None:
+        if np.isfinite(separated).all():
+            # Copies, because a row would keep its whole batch in memory.
+            self._latest[window.stream] = _Latest(
+                window.run, window.start, window.captured, window.samples.copy(), separated.copy()
+            )
+        else:
+            self._latest.pop(window.stream, None)
