@@ -126,7 +126,7 @@ def test_the_commands_of_a_box(
     assert daemon.stop()[0] == 0
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_the_commands_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "ROOT"
     specs = [MachineSpec("fan", identity=1, speed_rpm=speed) for speed in (1400.0, 1500.0)]
@@ -143,7 +143,7 @@ def test_the_commands_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     listed = program("trainer", *command("asdtrain data"))
     assert "fan" in listed.stdout
-    trained = program("trainer", *command("asdtrain run"), timeout_s=200)
+    trained = program("trainer", *command("asdtrain run"), timeout_s=300)
     assert trained.returncode == 0, trained.stderr
     evaluated = program("trainer", *command("asdtrain evaluate"), timeout_s=200)
     assert evaluated.returncode == 0, evaluated.stderr

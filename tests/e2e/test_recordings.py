@@ -70,12 +70,12 @@ def trained(recorded: Recordings, tmp_path: Path) -> Path:
         text = re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text)
-    done = program("trainer", "run", recipe, "--data", recorded.root, "--out", tmp_path / "run", timeout_s=150)
+    done = program("trainer", "run", recipe, "--data", recorded.root, "--out", tmp_path / "run", timeout_s=300)
     assert done.returncode == 0, done.stderr
     return tmp_path / "run" / "bundle"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_clips_train_a_bundle_that_monitors_the_machine_over_mqtt(
     recorded: Recordings,
     trained: Path,
