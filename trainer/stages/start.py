@@ -22,20 +22,27 @@ KINDS: Mapping[str, type[AudioMAE] | type[BEATs]] = {"audiomae": AudioMAE, "beat
 
 
 def parts(run: Run) -> tuple[Part, ...]:
-    """One for each encoder of the system whose weights were given."""
+    """One for each encoder of the system whose weights were given; a bundle need not have them all."""
     brought = run.brought
     files = {"audiomae": brought.audiomae, "beats": brought.beats}
     for name, file in files.items():
         if file is not None and name not in run.recipe.encoders:
             raise TrainerError(f"System-{run.recipe.system} has no {name}, so {file} would not be used; leave it out")
+    bundle = None if brought.bundle is None else bundles.load(bundles.resolve(brought.bundle))
+    held = {} if bundle is None else {entry.kind: encoder for encoder, entry in bundle.encoders.items()}
+    if bundle is not None and not set(held) & set(run.recipe.encoders):
+        raise TrainerError(
+            f"the bundle {bundle.path} has no {' or '.join(run.recipe.encoders)} to start from; "
+            f"it has {', '.join(sorted(held))}"
+        )
     found = []
     for name in run.recipe.encoders:
         file = files[name]
         if file is not None:
             found.append(_part(name, {"file": _sha256(file)}, partial(_from_file, run.recipe, name, file)))
-        elif brought.bundle is not None:
-            bundle = bundles.load(bundles.resolve(brought.bundle))
-            found.append(_part(name, {"bundle": bundle.sha256}, partial(_from_bundle, run.recipe, name, bundle)))
+        elif bundle is not None and name in held:
+            origin = {"bundle": bundle.sha256}
+            found.append(_part(name, origin, partial(_from_bundle, run.recipe, name, bundle, held[name])))
     return tuple(found)
 
 
@@ -67,11 +74,8 @@ def _from_file(recipe: Recipe, name: str, file: Path) -> Product:
     return encoder_product(model, [note])
 
 
-def _from_bundle(recipe: Recipe, name: str, bundle: bundles.Bundle) -> Product:
-    kinds = {entry.kind: encoder for encoder, entry in bundle.encoders.items()}
-    if name not in kinds:
-        raise TrainerError(f"the bundle {bundle.path} has no {name} to start from; it has {', '.join(sorted(kinds))}")
-    encoder = bundle.build_encoder(kinds[name])
+def _from_bundle(recipe: Recipe, name: str, bundle: bundles.Bundle, held: str) -> Product:
+    encoder = bundle.build_encoder(held)
     _check_size(recipe, encoder, f"the bundle {bundle.path}")
     return encoder_product(encoder, bundle.licence_notes)
 
