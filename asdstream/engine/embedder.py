@@ -16,6 +16,7 @@ from asdstream.engine.device import Placement, choose
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
+from asdstream.engine.separate_as import SeparateAs, ways
 from asdstream.engine.separation import Separator
 from asdstream.engine.stream_front_end import StreamFrontEnd
 from asdstream.engine.stream_separation import StreamSeparation
@@ -57,15 +58,15 @@ class Embedder:
         self._separation = StreamSeparation(self._separator)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 
-    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
-        """Run each of these batch sizes, and the separators of these machine types, once; returns the seconds taken.
+    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[SeparateAs] = ()) -> float:
+        """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.
 
         No window pays for the first run then.
         """
         begun = time.perf_counter()
         for size in batches:
             self._encoders.embed(self._spectrograms(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), np.float32)))
-        for machine_type in dict.fromkeys(separate_as):
+        for machine_type in {name for wanted in separate_as for name in ways(wanted).values() if name is not None}:
             self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
         return time.perf_counter() - begun
 
@@ -73,13 +74,14 @@ class Embedder:
         """As `Separator.separate`."""
         return self._separator.separate(chunks, machine_type)
 
-    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
+    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None) -> list[Embedding]:
         """One embedding per window, in order; what a window shares with the one before it is not computed anew.
 
         Nor is it separated anew, so that an embedding of separated sound differs a little from that of the same window
         separated whole: `asdstream.engine.stream_separation`.
 
-        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as.
+        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as. Where that
+        is to be done both ways, the embedding has each branch twice, the separated one's name followed by `SEPARATED`.
 
         Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
         the bundle has no separator for a type.
@@ -87,36 +89,50 @@ class Embedder:
         if not windows:
             return []
         named = [(i, f"window {window.index} of channel {window.channel!r}") for i, window in enumerate(windows)]
-        machine_types = [(separate_as or {}).get(window.channel) for window in windows]
         samples = _bearable(np.stack([window.samples for window in windows]), named)
+        # A window that is heard both ways takes two places in what follows.
+        wanted = [
+            (i, suffix, machine_type)
+            for i, window in enumerate(windows)
+            for suffix, machine_type in ways((separate_as or {}).get(window.channel)).items()
+        ]
         heard = [
-            StreamWindow((window.channel, machine_type), window.run, window.start, window.captured, row)
-            for window, machine_type, row in zip(windows, machine_types, samples, strict=True)
+            StreamWindow(
+                (windows[i].channel, machine_type), windows[i].run, windows[i].start, windows[i].captured, samples[i]
+            )
+            for i, _, machine_type in wanted
         ]
-        of_type = {i: machine_type for i, machine_type in enumerate(machine_types) if machine_type is not None}
-        separated = self._separation.separate([heard[i] for i in of_type], list(of_type.values()))
-        _refuse(_not_finite(separated), [named[i] for i in of_type], NO_ESTIMATE)
-        for i, row in zip(of_type, separated, strict=True):
-            heard[i] = replace(heard[i], samples=row)
+        of_type = {place: machine_type for place, (_, _, machine_type) in enumerate(wanted) if machine_type is not None}
+        separated = self._separation.separate([heard[place] for place in of_type], list(of_type.values()))
+        named = [named[i] for i, _, _ in wanted]
+        _refuse(_not_finite(separated), [named[place] for place in of_type], NO_ESTIMATE)
+        for place, row in zip(of_type, separated, strict=True):
+            heard[place] = replace(heard[place], samples=row)
         vectors = self._vectors((self._streams.spectrograms(part) for part in self._batches(heard)), named)
-        return [
-            Embedding(window, {branch: rows[i] for branch, rows in vectors.items()}) for i, window in enumerate(windows)
-        ]
+        of_window: list[dict[str, NDArray[np.float32]]] = [{} for _ in windows]
+        for place, (i, suffix, _) in enumerate(wanted):
+            of_window[i] |= {f"{branch}{suffix}": rows[place] for branch, rows in vectors.items()}
+        return [Embedding(window, found) for window, found in zip(windows, of_window, strict=True)]
 
     def embed_samples(
-        self, samples: NDArray[np.float32], separate_as: str | None = None
+        self, samples: NDArray[np.float32], separate_as: SeparateAs | None = None
     ) -> dict[str, NDArray[np.float32]]:
         """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
 
-        They are separated first where `separate_as` tells the machine type to separate them as. Raises EmbeddingError
-        and EngineError as `embed` does, and EngineError for another shape.
+        They are separated first where `separate_as` tells so, as by `embed`. Raises EmbeddingError and EngineError as
+        `embed` does, and EngineError for another shape.
         """
         named = [(i, f"window {i} of {len(samples)}") for i in range(len(samples))]
-        heard = _bearable(samples, named)
-        if separate_as is not None:
-            heard = self._separator.separate(heard, separate_as)
-            _refuse(_not_finite(heard), named, NO_ESTIMATE)
-        return self._vectors((self._spectrograms(part) for part in self._batches(heard)), named)
+        samples = _bearable(samples, named)
+        found: dict[str, NDArray[np.float32]] = {}
+        for suffix, machine_type in ways(separate_as).items():
+            heard = samples
+            if machine_type is not None:
+                heard = self._separator.separate(samples, machine_type)
+                _refuse(_not_finite(heard), named, NO_ESTIMATE)
+            vectors = self._vectors((self._spectrograms(part) for part in self._batches(heard)), named)
+            found |= {f"{branch}{suffix}": rows for branch, rows in vectors.items()}
+        return found
 
     def _batches(self, windows: Windows) -> Iterator[Windows]:
         for first in range(0, len(windows), self.max_batch):
@@ -157,8 +173,8 @@ def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _refuse(faulty: NDArray[np.bool_], named: Sequence[Named], what: str) -> None:
-    positions = [int(i) for i in np.flatnonzero(faulty)]
-    if positions:
-        others = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
-        places = tuple(named[i][0] for i in positions)
-        raise EmbeddingError(f"{named[positions[0]][1]}{others} {what}, so it cannot be scored", places)
+    found = dict(named[int(i)] for i in np.flatnonzero(faulty))
+    if found:
+        others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        name = next(iter(found.values()))
+        raise EmbeddingError(f"{name}{others} {what}, so it cannot be scored", tuple(found))

@@ -16,6 +16,7 @@ from asdstream.engine.embedding import Embedding, WorkTimes
 from asdstream.engine.errors import EmbeddingError
 from asdstream.engine.overload import HopChange, Overload, Shedding
 from asdstream.engine.protocol import Engine
+from asdstream.engine.separate_as import SeparateAs
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ class EngineLoop:
         self,
         engine: Engine,
         policy: BatchPolicy,
-        separate_as: Mapping[str, str] | None = None,
+        separate_as: Mapping[str, SeparateAs] | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
         overload: Overload | None = None,

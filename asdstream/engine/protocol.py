@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from asdstream.audio.window import Window
 from asdstream.bundle import Branch, FusedBranch
 from asdstream.engine.embedding import Embedding
+from asdstream.engine.separate_as import SeparateAs
 
 
 class Engine(Protocol):
@@ -23,8 +24,8 @@ class Engine(Protocol):
     def branches(self) -> Sequence[Branch | FusedBranch]:
         """What each embedding consists of, in order."""
 
-    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[str] = ()) -> float:
-        """Run each of these batch sizes, and the separators of these machine types, once; returns the seconds taken.
+    def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[SeparateAs] = ()) -> float:
+        """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.
 
         No window pays for the first run then.
         """
@@ -35,20 +36,21 @@ class Engine(Protocol):
         Raises EngineError where the bundle has no separator for the type.
         """
 
-    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
+    def embed(self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None) -> list[Embedding]:
         """One embedding per window, in order.
 
-        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as.
+        `separate_as` tells, for channels whose sound is separated first, the machine type to separate it as. Where that
+        is to be done both ways, the embedding has each branch twice, the separated one's name followed by `SEPARATED`.
 
         Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
         the bundle has no separator for a type.
         """
 
     def embed_samples(
-        self, samples: NDArray[np.float32], separate_as: str | None = None
+        self, samples: NDArray[np.float32], separate_as: SeparateAs | None = None
     ) -> dict[str, NDArray[np.float32]]:
         """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
 
-        They are separated first where `separate_as` tells the machine type to separate them as. Raises EmbeddingError
-        and EngineError as `embed` does, and EngineError for another shape.
+        They are separated first where `separate_as` tells so, as by `embed`. Raises EmbeddingError and EngineError as
+        `embed` does, and EngineError for another shape.
         """

@@ -14,6 +14,7 @@ from asdstream.bundle import ANY_TYPE, Bundle
 from asdstream.engine.device import choose
 from asdstream.engine.embedder import Embedder
 from asdstream.engine.errors import EmbeddingError, EngineError
+from asdstream.engine.separate_as import BothWays
 from asdstream.engine.separation import Separator
 
 
@@ -96,6 +97,32 @@ def test_the_embedder_separates_the_channels_that_it_is_told_to(separating: Bund
     np.testing.assert_array_equal(samples, sound(3), err_msg="what was captured is left as it is")
 
 
+def test_a_channel_that_is_heard_both_ways_has_each_branch_twice(separating: Bundle) -> None:
+    embedder = Embedder(separating, device="cpu", precision="float32", threads=1)
+    samples = sound(2)
+    windows = [Window(channel, 0, row, 0.0, 10.0, 0.0) for channel, row in zip(("raw", "both"), samples, strict=True)]
+    raw, both = embedder.embed(windows, {"both": BothWays("fan")})
+    assert set(raw.vectors) == {"audiomae"}
+    assert set(both.vectors) == {"audiomae", "audiomae+separated"}
+    whole = embedder.embed_samples(samples, BothWays("fan"))
+    for way, separate_as in (("audiomae", None), ("audiomae+separated", "fan")):
+        alone = embedder.embed_samples(samples, separate_as)["audiomae"]
+        np.testing.assert_allclose(whole[way], alone, atol=1e-5)
+        np.testing.assert_allclose(both.vectors[way], alone[1], atol=1e-5)
+
+
+def test_a_window_heard_both_ways_is_named_once_where_it_cannot_be_embedded(
+    separating: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = Embedder(separating, device="cpu", precision="float32", threads=1)
+    windows = [Window(channel, 3, row, 0.0, 10.0, 0.0) for channel, row in zip("ab", sound(2), strict=True)]
+    embed = embedder._encoders.embed
+    monkeypatch.setattr(embedder._encoders, "embed", lambda part: {n: v * np.nan for n, v in embed(part).items()})
+    with pytest.raises(EmbeddingError, match=r"window 3 of channel 'a' \(and 1 more\) gave") as caught:
+        embedder.embed(windows, {"a": BothWays("fan")})
+    assert caught.value.positions == (0, 1)
+
+
 def test_samples_that_are_not_finite_are_named_before_they_are_separated(separating: Bundle) -> None:
     embedder = Embedder(separating, device="cpu", precision="float32", threads=1)
     samples = sound(2)
@@ -107,7 +134,7 @@ def test_samples_that_are_not_finite_are_named_before_they_are_separated(separat
 
 def test_warming_up_runs_the_separators_too(separating: Bundle) -> None:
     embedder = Embedder(separating, device="cpu", precision="float32", threads=1)
-    assert embedder.warm_up((1,), ["fan", "fan", "lathe"]) > 0
+    assert embedder.warm_up((1,), ["fan", BothWays("fan"), "lathe"]) > 0
     with pytest.raises(EngineError, match="no separator"):
         Embedder(separating_nothing(separating.path.parent), device="cpu", threads=1).warm_up((1,), ["fan"])
 
