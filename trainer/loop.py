@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from asdstream.engine.memory import is_out_of_memory
 from asdstream.errors import AsdstreamError
 from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.curves import Curves
@@ -350,13 +351,3 @@ class TrainingLoop:
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in state.items()}
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch found no memory, on a GPU or on the CPU; only a GPU's allocator has an exception of its own."""
-    text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or "DefaultCPUAllocator" in text
-        or "CUBLAS_STATUS_ALLOC_FAILED" in text
-    )

@@ -1,11 +1,13 @@
 """Where the networks run and how precisely."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from asdstream.engine.errors import EngineError
+from asdstream.engine.errors import DeviceLostError, EngineError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -47,3 +49,19 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
     if threads < 1:
         raise EngineError(f"{threads} threads are asked for; at least 1 is needed")
     return Placement(place, PRECISIONS[precision], threads)
+
+
+@contextmanager
+def lost_device_named(device: torch.device) -> Iterator[None]:
+    """Turn a failure of `device` itself into a DeviceLostError that says so.
+
+    After one (a fault in its memory, a reset, a cable) every later call in this process fails as well: a new process is
+    the only remedy, which a service manager starts when this one ends.
+    """
+    try:
+        yield
+    except torch.AcceleratorError as error:
+        raise DeviceLostError(
+            f"device {device} can no longer be used, so that this process has to be started anew: "
+            f"{str(error).partition(chr(10))[0]}"
+        ) from error

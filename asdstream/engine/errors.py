@@ -7,6 +7,10 @@ class EngineError(AsdstreamError):
     """The networks cannot be run as asked."""
 
 
+class DeviceLostError(EngineError):
+    """The device that the networks run on works no more in this process, whatever is asked of it."""
+
+
 class EmbeddingError(EngineError):
     """Windows that gave no usable embedding; `positions` are their places in the batch, the others are sound."""
 
