@@ -41,10 +41,11 @@ def random_stretch(noise: Waveforms, samples: int, generator: torch.Generator) -
 class NoiseAugmentation:
     """Mixes a random stretch of `noise` into a clip, at a ratio drawn evenly from `snr_db`, and changes its level.
 
-    No noise is mixed in with the `probability` left over. The gain is drawn evenly from `gain_db`, for every clip.
+    No noise is mixed in with the `probability` left over, or where `noise` is None. The gain is drawn evenly from
+    `gain_db`, for every clip.
     """
 
-    noise: Waveforms
+    noise: Waveforms | None
     snr_db: tuple[float, float] = (-5.0, 10.0)
     probability: float = 1.0
     gain_db: tuple[float, float] = (0.0, 0.0)
@@ -52,7 +53,7 @@ class NoiseAugmentation:
     def __call__(self, sound: NDArray[np.float32], generator: torch.Generator) -> NDArray[np.float32]:
         """`sound` (n,) with noise, float32 (n,); `sound` itself where the draws leave it alone."""
         chance, ratio, level = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
-        if chance < self.probability:
+        if self.noise is not None and chance < self.probability:
             sound = mix_at_snr(sound, random_stretch(self.noise, len(sound), generator), _between(self.snr_db, ratio))
         gain_db = _between(self.gain_db, level)
         return sound if gain_db == 0.0 else sound * np.float32(10.0 ** (gain_db / 20.0))

@@ -99,3 +99,13 @@ def test_the_probability_is_the_share_of_clips_that_are_changed(tmp_path: Path) 
     assert all(never(sound, generator(seed)) is sound for seed in range(20))
     changed = sum(sometimes(sound, generator(seed)) is not sound for seed in range(300))
     assert changed == pytest.approx(90, abs=25)
+
+
+def test_a_change_of_level_keeps_within_its_range_and_needs_no_noise() -> None:
+    augmentation = NoiseAugmentation(None, gain_db=(-10.0, 5.0))
+    sound = noise_like(2, 1_000)
+    gains = [float((augmentation(sound, generator(seed)) / sound).mean()) for seed in range(200)]
+    decibels = 20.0 * np.log10(gains)
+    assert decibels.min() == pytest.approx(-10.0, abs=0.5)
+    assert decibels.max() == pytest.approx(5.0, abs=0.5)
+    assert -10.001 <= decibels.min() <= decibels.max() <= 5.001

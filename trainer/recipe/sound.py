@@ -131,3 +131,8 @@ class AugmentationSettings(Table):
     snr_db: Range = (-5.0, 10.0)
     probability: float = Field(default=1.0, gt=0.0, le=1.0, description="Share of the clips that noise is mixed into")
     gain_db: Range = Field(default=(0.0, 0.0), description="Change of every clip's level, for microphones to come")
+
+    @property
+    def changes_sound(self) -> bool:
+        """Whether there is anything to do."""
+        return self.noise != "off" or self.gain_db != (0.0, 0.0)

@@ -107,13 +107,12 @@ class Run:
         return self._waveforms.part(recordings)
 
     def augmentation(self, *, wanted: bool) -> NoiseAugmentation | None:
-        """What mixes noise into a stage's clips, if the stage wants it and the recipe has it."""
+        """What mixes noise into a stage's clips and changes their level, if stage and recipe want it."""
         settings = self.recipe.augmentation
-        if not wanted or settings.noise == "off":
+        if not wanted or not settings.changes_sound:
             return None
-        return NoiseAugmentation(
-            self.waveforms(self.sound.noise), settings.snr_db, settings.probability, settings.gain_db
-        )
+        noise = None if settings.noise == "off" else self.waveforms(self.sound.noise)
+        return NoiseAugmentation(noise, settings.snr_db, settings.probability, settings.gain_db)
 
     def check_noise(self) -> None:
         """Raise DataError where the recipe mixes noise in and there is none."""
@@ -125,7 +124,7 @@ class Run:
 
     def noise_fingerprint(self, *, wanted: bool) -> dict[str, object] | None:
         """What a stage's clips owe to noise, for JSON; None without."""
-        if not wanted or self.recipe.augmentation.noise == "off":
+        if not wanted or not self.recipe.augmentation.changes_sound:
             return None
         return {
             "settings": self.recipe.augmentation.model_dump(mode="json"),

@@ -42,7 +42,7 @@ def parts(run: Run) -> tuple[Part, ...]:
             found.append(_part(name, {"file": _sha256(file)}, partial(_from_file, run.recipe, name, file)))
         elif bundle is not None and name in held:
             origin = {"bundle": bundle.sha256}
-            found.append(_part(name, origin, partial(_from_bundle, run.recipe, name, bundle, held[name])))
+            found.append(_part(name, origin, partial(_from_bundle, run.recipe, bundle, held[name])))
     return tuple(found)
 
 
@@ -74,7 +74,7 @@ def _from_file(recipe: Recipe, name: str, file: Path) -> Product:
     return encoder_product(model, [note])
 
 
-def _from_bundle(recipe: Recipe, name: str, bundle: bundles.Bundle, held: str) -> Product:
+def _from_bundle(recipe: Recipe, bundle: bundles.Bundle, held: str) -> Product:
     encoder = bundle.build_encoder(held)
     _check_size(recipe, encoder, f"the bundle {bundle.path}")
     return encoder_product(encoder, bundle.licence_notes)
