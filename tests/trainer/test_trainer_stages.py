@@ -1,8 +1,11 @@
 """The graph of stages: what is finished is skipped, what is missing is said, one stage can run alone."""
 
 import dataclasses
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,27 @@ def test_every_system_becomes_a_bundle(tmp_path: Path, system: int, sizes: dict[
     assert {branch.name: bundle.embedding_size(branch.name) for branch in bundle.branches} == sizes
     assert set(bundle.machine_types) == {"fan", "pump"}
     assert not bundle.separators
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_make_the_bundle_of_one(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, 1, PHASE1)
+    done("run", recipe, "--out", tmp_path / "alone")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+    launch += ["--rdzv-endpoint", "127.0.0.1:0", "-m", "trainer", "run", str(recipe), "--workers", "0"]
+    joined = subprocess.run(
+        [*launch, "--out", str(tmp_path / "joined")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert joined.returncode == 0, joined.stderr
+    assert joined.stdout.count("last loss") == 1
+    for name, tensor in tensors(tmp_path / "alone", "phase1-audiomae").items():
+        assert torch.allclose(tensor, tensors(tmp_path / "joined", "phase1-audiomae")[name], atol=1e-4), name
+    assert bundles.verify(tmp_path / "joined" / "bundle").machine_types.keys() == {"fan"}
 
 
 def test_fusion_moves_queries_and_keys_alone(system3: Path) -> None:
