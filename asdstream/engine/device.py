@@ -1,9 +1,10 @@
 """Where the networks run and how precisely."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import torch
 
@@ -51,17 +52,34 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
     return Placement(place, PRECISIONS[precision], threads)
 
 
-@contextmanager
-def lost_device_named(device: torch.device) -> Iterator[None]:
-    """Turn a failure of `device` itself into a DeviceLostError that says so.
+class Placed(Protocol):
+    """What runs on a device."""
 
-    After one (a fault in its memory, a reset, a cable) every later call in this process fails as well: a new process is
-    the only remedy, which a service manager starts when this one ends.
+    placement: Placement
+
+
+Self = TypeVar("Self", bound=Placed)
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def names_lost_device(
+    method: Callable[Concatenate[Self, Given], Made],
+) -> Callable[Concatenate[Self, Given], Made]:
+    """A method that raises DeviceLostError where the device itself has failed.
+
+    After that (a fault in its memory, a reset, a cable) every later call in this process fails as well: a new process
+    is the only remedy, which a service manager starts when this one ends.
     """
-    try:
-        yield
-    except torch.AcceleratorError as error:
-        raise DeviceLostError(
-            f"device {device} can no longer be used, so that this process has to be started anew: "
-            f"{str(error).partition(chr(10))[0]}"
-        ) from error
+
+    @wraps(method)
+    def named(self: Self, /, *args: Given.args, **settings: Given.kwargs) -> Made:
+        try:
+            return method(self, *args, **settings)
+        except torch.AcceleratorError as error:
+            raise DeviceLostError(
+                f"device {self.placement.device} can no longer be used, so this process has to be started anew: "
+                f"{str(error).partition(chr(10))[0]}"
+            ) from error
+
+    return named

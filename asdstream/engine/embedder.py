@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import Bundle
-from asdstream.engine.device import Placement, choose
+from asdstream.engine.device import Placement, choose, names_lost_device
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
@@ -21,6 +22,7 @@ from asdstream.engine.separation import Separator
 from asdstream.engine.stream_front_end import StreamFrontEnd
 from asdstream.engine.stream_separation import StreamSeparation
 from asdstream.engine.stream_window import StreamWindow
+from asdstream.engine.upload import upload
 from asdstream.models.fbank import shared_front_ends
 
 Windows = TypeVar("Windows", NDArray[np.float32], list[StreamWindow])
@@ -36,7 +38,9 @@ class Embedder:
 
     `device`, `precision` and `threads` as in `asdstream.engine.device.choose`; the number of threads is set for the
     whole process. Batches larger than `max_batch` are cut into that size; smaller ones are never padded, because a
-    CPU gains nothing from it.
+    CPU gains nothing from it. With `compile_cache`, a folder, the encoders are compiled and kept there.
+
+    A device that fails for good raises DeviceLostError.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Embedder:
         precision: str = "auto",
         threads: int | None = None,
         max_batch: int = 8,
+        compile_cache: Path | None = None,
     ) -> None:
         if max_batch < 1:
             raise EngineError(f"max_batch is {max_batch}; at least 1 is needed")
@@ -53,11 +58,12 @@ class Embedder:
         self.max_batch = max_batch
         torch.set_num_threads(self.placement.threads)
         self.branches = bundle.branches
-        self._encoders = Encoders(bundle, self.placement)
+        self._encoders = Encoders(bundle, self.placement, max_batch, compile_cache)
         self._separator = Separator(bundle, self.placement)
         self._separation = StreamSeparation(self._separator)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 
+    @names_lost_device
     def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[SeparateAs] = ()) -> float:
         """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.
 
@@ -65,15 +71,19 @@ class Embedder:
         """
         begun = time.perf_counter()
         for size in batches:
-            self._encoders.embed(self._spectrograms(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), np.float32)))
+            self._encoders.prepare(
+                self._spectrograms(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), np.float32))
+            )
         for machine_type in {name for wanted in separate_as for name in ways(wanted).values() if name is not None}:
             self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
         return time.perf_counter() - begun
 
+    @names_lost_device
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
         """As `Separator.separate`."""
         return self._separator.separate(chunks, machine_type)
 
+    @names_lost_device
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None) -> list[Embedding]:
         """One embedding per window, in order; what a window shares with the one before it is not computed anew.
 
@@ -114,6 +124,7 @@ class Embedder:
             of_window[i] |= {f"{branch}{suffix}": rows[place] for branch, rows in vectors.items()}
         return [Embedding(window, found) for window, found in zip(windows, of_window, strict=True)]
 
+    @names_lost_device
     def embed_samples(
         self, samples: NDArray[np.float32], separate_as: SeparateAs | None = None
     ) -> dict[str, NDArray[np.float32]]:
@@ -141,7 +152,7 @@ class Embedder:
     def _spectrograms(self, samples: NDArray[np.float32]) -> list[Tensor]:
         """What the encoders hear of windows (B, 160000) that have nothing to do with each other."""
         with torch.inference_mode():
-            waveform = torch.from_numpy(np.ascontiguousarray(samples)).to(self.placement.device)
+            waveform = upload(np.ascontiguousarray(samples), self.placement.device)
             return shared_front_ends(waveform, self._encoders.front_ends)
 
     def _vectors(self, batches: Iterable[Sequence[Tensor]], named: Sequence[Named]) -> dict[str, NDArray[np.float32]]:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from asdstream.bundle import Bundle
 from asdstream.engine.device import Placement
 from asdstream.engine.errors import EngineError
+from asdstream.engine.memory import FittingBatches
+from asdstream.engine.upload import upload
 from asdstream.models.tfgridnet import TFGridNet
 
 AT_ONCE_ON_GPU = 8
@@ -24,7 +26,7 @@ class Separator:
         self._bundle = bundle
         self._device = placement.device
         self._dtype = torch.float32 if placement.device.type == "cpu" else placement.dtype
-        self._at_once = 1 if placement.device.type == "cpu" else AT_ONCE_ON_GPU
+        self._fitting = FittingBatches(1 if placement.device.type == "cpu" else AT_ONCE_ON_GPU, placement.device)
         # By the bundle's own name for them, so that machine types with a common separator share its memory.
         self._networks: dict[str, TFGridNet] = {}
 
@@ -36,13 +38,15 @@ class Separator:
         others. Raises EngineError where the bundle has no separator for the type.
         """
         network = self._network(machine_type)
-        parts = [np.zeros((0, samples.shape[1] - begin), np.float32)]
+
+        def estimate(part: slice) -> NDArray[np.float32]:
+            mixture = upload(np.ascontiguousarray(samples[part], dtype=np.float32), self._device)
+            found: NDArray[np.float32] = network(mixture, begin)[:, 0].cpu().numpy()
+            return found
+
         with torch.inference_mode():
-            for first in range(0, len(samples), self._at_once):
-                part = np.ascontiguousarray(samples[first : first + self._at_once], dtype=np.float32)
-                estimates = network(torch.from_numpy(part).to(self._device), begin)
-                parts.append(estimates[:, 0].cpu().numpy())
-        return np.concatenate(parts)
+            parts = self._fitting.run(len(samples), estimate)
+        return np.concatenate([np.zeros((0, samples.shape[1] - begin), np.float32), *parts])
 
     def _network(self, machine_type: str) -> TFGridNet:
         name = self._bundle.separator_of(machine_type)

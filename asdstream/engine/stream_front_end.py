@@ -15,6 +15,7 @@ from torch import Tensor
 from asdstream.audio.window import WINDOW_SAMPLES
 from asdstream.engine.frame_rings import FrameRings
 from asdstream.engine.stream_window import REMEMBERED_S, StreamWindow, rounds
+from asdstream.engine.upload import upload
 from asdstream.models.fbank import FRAME_SHIFT, MEL_BANDS, FbankFrontEnd, frame_count, kaldi_fbanks
 
 FRAMES = frame_count(WINDOW_SAMPLES)
@@ -87,7 +88,7 @@ class StreamFrontEnd:
             if known < FRAMES:
                 # Equally much is new in all of these, so that one call computes it.
                 new = np.stack([windows[i].samples[known * FRAME_SHIFT :] for i in places])
-                self._rings.write(rows[places, known:], self._frames(torch.from_numpy(new).to(self._device)))
+                self._rings.write(rows[places, known:], self._frames(upload(new, self._device)))
         return self._rings.read(rows, self._lengths)
 
     def _frames(self, waveform: Tensor) -> list[Tensor]:

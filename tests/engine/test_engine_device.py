@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from asdstream.engine import device
-from asdstream.engine.errors import EngineError
+from asdstream.engine.errors import DeviceLostError, EngineError
 
 
 def test_a_cpu_without_matrix_tiles_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +40,23 @@ def test_without_cuda_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_there_is_refused_with_what_would_be(where: str, precision: str, threads: int | None) -> None:
     with pytest.raises(EngineError, match=r"expected|has|needed"):
         device.choose(where, precision, threads)
+
+
+class OnLostDevice:
+    placement = device.Placement(torch.device("cuda:1"), torch.bfloat16, 1)
+
+    @device.names_lost_device
+    def embed(self, error: Exception | None) -> str:
+        if error is not None:
+            raise error
+        return "embedded"
+
+
+def test_a_device_that_is_lost_is_named_in_one_line_that_says_what_to_do() -> None:
+    lost = torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later")
+    with pytest.raises(DeviceLostError, match=r"cuda:1 can no longer be used.*started anew: CUDA error") as caught:
+        OnLostDevice().embed(lost)
+    assert "\n" not in str(caught.value)
+    assert OnLostDevice().embed(None) == "embedded"
+    with pytest.raises(RuntimeError, match="shapes"):
+        OnLostDevice().embed(RuntimeError("shapes differ"))
