@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.scoring.errors import ScoringError
+from asdstream.scoring.nearest import nearest_search
 
 
 def unit_rows(vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
@@ -27,7 +28,7 @@ def unit_rows(vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
 class PrototypeSet:
     """Prototypes of one branch, immutable: `vectors` (P, D), scaled to unit length here, and a label for each.
 
-    Safe to search from several threads. Cosine distance is 1 - cos, 0 to 2, by a FAISS inner-product index.
+    Safe to search from several threads. Cosine distance is 1 - cos, 0 to 2, by an exact FAISS index.
     """
 
     def __init__(self, branch: str, vectors: NDArray[np.float32], labels: Sequence[str]) -> None:
@@ -39,8 +40,7 @@ class PrototypeSet:
             raise ScoringError(f"branch {branch!r} has {len(self.vectors)} prototypes and {len(self.labels)} labels")
         if len(self.vectors) == 0:
             raise ScoringError(f"branch {branch!r} has no prototypes; at least one is needed")
-        self._index = faiss.IndexFlatIP(self.vectors.shape[1])
-        self._index.add(self.vectors)
+        self._search = nearest_search(self.vectors)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +61,7 @@ class PrototypeSet:
                 f"embedding of branch {self.branch!r} has {queries.shape[1]} numbers; its prototypes have {self.size}"
             )
         with _one_thread():
-            similarities, indices = self._index.search(queries, min(k, len(self)))
+            similarities, indices = self._search(queries, min(k, len(self)))
         return np.clip(1.0 - similarities, 0.0, 2.0).astype(np.float32), indices.astype(np.int64)
 
 

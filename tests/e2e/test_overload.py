@@ -1,4 +1,4 @@
-"""The daemon with an engine that cannot keep up for a while, seen from the broker."""
+"""The daemon with an engine that cannot keep up for a while, or at all, seen from outside."""
 
 import io
 import threading
@@ -13,12 +13,14 @@ from mosquitto_broker import MosquittoBroker
 from numpy.typing import NDArray
 from processes import Subscriber, wait_until
 from small_bundle import fan_sound
+from structlog.testing import capture_logs
 
 from asdstream import daemon as daemons
 from asdstream.audio.window import Window
 from asdstream.bundle import Branch
 from asdstream.config import load
 from asdstream.engine.embedding import Embedding
+from asdstream.engine.errors import DeviceLostError
 from asdstream.engine.overload import OverloadPolicy
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
@@ -169,3 +171,21 @@ def test_an_engine_that_cannot_keep_up_widens_hops_starves_no_channel_tells_it_a
             parts = score["latency"]
             assert 0 <= parts["queue_s"] <= parts["total_s"]
             assert 0 <= parts["compute_s"] <= parts["total_s"]
+
+
+def test_an_engine_whose_device_is_lost_ends_the_daemon_with_the_reason(
+    engine: SlowEngine,
+    mosquitto: MosquittoBroker,
+    make_config: Callable[..., Path],
+    recordings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(_windows: Sequence[Window], _separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
+        raise DeviceLostError("device cuda:0 can no longer be used, so this process has to be started anew: it is gone")
+
+    monkeypatch.setattr(engine, "embed", lost)
+    config = make_config(f'{{ kind = "file", path = "{recordings}", realtime = false }}', mosquitto.port)
+    with capture_logs() as logs:
+        assert daemons.Daemon(load(config)).run(threading.Event()) == 1
+    (reason,) = [entry["reason"] for entry in logs if entry["event"] == "stopped"]
+    assert "device cuda:0 can no longer be used" in reason
