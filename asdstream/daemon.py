@@ -75,7 +75,7 @@ class Daemon:
         self._boot_id = str(ULID())
         self._store = Store(config.store.path)
         engine = config.engine
-        self._embedder = embedder_of(engine, self._bundle)
+        self._embedder = embedder_of(engine, self._bundle, config.store.path.parent)
         presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._store.next_birth)
         client_id = f"asdstream-{config.site.name}-{config.site.node}"
         self._broker = broker_of(config.mqtt)

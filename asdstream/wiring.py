@@ -1,5 +1,6 @@
 """From sections of the configuration to the parts that they describe."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from asdstream.alarms.policy import AlarmPolicy
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     from asdstream.engine.protocol import Engine
 
 
-def embedder_of(section: EngineSection, bundle: "Bundle") -> "Engine":
-    """The engine that embeds with `bundle`. Raises EngineError where the device or the precision cannot be had."""
+def embedder_of(section: EngineSection, bundle: "Bundle", state: Path | None = None) -> "Engine":
+    """The engine that embeds with `bundle`. Raises EngineError where the device or the precision cannot be had.
+
+    `state` is the folder in which a daemon keeps what it compiles; without it nothing is compiled, which would take
+    longer than a command runs.
+    """
     # The networks are slow to import, and not every command that is wired here needs them.
     from asdstream.engine.embedder import Embedder
 
-    return Embedder(bundle, section.device, section.precision, section.threads, section.max_batch)
+    cache = state / "compiled" if section.compile and state is not None else None
+    return Embedder(bundle, section.device, section.precision, section.threads, section.max_batch, cache)
 
 
 def broker_of(section: MqttSection) -> Broker:
