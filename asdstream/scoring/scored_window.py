@@ -18,8 +18,9 @@ class Nearest:
 class ScoredWindow:
     """The anomaly score of one window.
 
-    `score` is the smallest cosine distance to a prototype, averaged over branches (0 to 2). `calibrated` places it
-    between the median of normal sound (0) and the threshold (1).
+    `score` is the smallest cosine distance to a prototype, averaged over branches (0 to 2), with the weights of
+    `BothWaysScorer` where sound is heard both ways. `calibrated` places it between the median of normal sound (0) and
+    the threshold (1).
 
     Two clocks are kept apart: `started_at` and `ended_at` are UTC, as in `Window`; `heard`, `captured`, those of
     `times` and `published` are monotonic seconds, of which only differences mean anything. `times` is None for a

@@ -112,6 +112,11 @@ class Scorer:
         """One sentence on why there is no threshold, None where there is one."""
         return self._bank.uncalibrated
 
+    @property
+    def shortage(self) -> str | None:
+        """One sentence on why the threshold is a guess, None where it is none."""
+        return self._bank.shortage
+
     def replace_references(self, references: Sequence[Reference]) -> Bank:
         """Score against these references, and no others, from the next window on.
 
