@@ -206,12 +206,11 @@ class Daemon:
                 self._client.subscribe(self._topics.audio(channel.id), _delivery(source), max_bytes=limit)
 
     def _capture_step(self) -> None:
-        windows, changes = self._capture.round(time.monotonic(), time.time(), self._engine.has_room)
-        for window in windows:
-            self._engine.offer(window)
+        before = self._capture.windows
+        changes = self._capture.round(time.monotonic(), time.time(), self._engine.has_room, self._engine.offer)
         if changes:
             self._hand_to_judge(changes)
-        if not windows or self._capture.ended:
+        if self._capture.windows == before or self._capture.ended:
             self._crew.stop.wait(CAPTURE_ROUND_S)
 
     def _engine_step(self) -> None:

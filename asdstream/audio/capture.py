@@ -1,6 +1,6 @@
 """The capture worker's round: every source is asked for its sound, every channel cuts it into windows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from asdstream.audio.channel import Channel
@@ -37,6 +37,8 @@ class Capture:
         self._waiting_since: dict[str, float] = {}
         self._lost: set[str] = set()
         self._finished: set[str] = set()
+        self.windows = 0
+        """How many have become complete so far."""
 
     def start(self, now: float) -> None:
         """Open every source. Raises AudioError for one that cannot ever work as configured."""
@@ -54,27 +56,34 @@ class Capture:
         """Whether every source is finite and has delivered everything."""
         return len(self._finished) == len(self._listeners)
 
-    def round(self, now: float, utc: float, has_room: Callable[[str], bool]) -> tuple[list[Window], list[Presence]]:
-        """The windows that have become complete, and the channels whose sound has been lost or has come back.
+    def round(
+        self, now: float, utc: float, has_room: Callable[[str], bool], take: Callable[[Window], object]
+    ) -> list[Presence]:
+        """Hand each window that has become complete to `take`; the channels whose sound has been lost or has come back.
 
-        A source that does not keep to real time is only asked while there is room for its channel.
+        A source that does not keep to real time is only asked while there is room for its channel. However much sound
+        has come at once, one window of it is in memory here at a time.
         """
-        windows: list[Window] = []
         changes: list[Presence] = []
         for listener in self._listeners:
             source, channel = listener.source, listener.channel
             if channel.channel_id in self._finished or not (source.paced or has_room(channel.channel_id)):
                 continue
             for block in source.poll(now):
-                windows += channel.feed(block, now, utc)
+                self._hand_over(channel.windows(block, now, utc), take)
             if source.state is SourceState.ENDED:
-                windows += channel.finish(now)
+                self._hand_over(channel.finish(now), take)
                 self._finished.add(channel.channel_id)
                 continue
             change = self._presence(listener, now)
             if change is not None:
                 changes.append(change)
-        return windows, changes
+        return changes
+
+    def _hand_over(self, windows: Iterable[Window], take: Callable[[Window], object]) -> None:
+        for window in windows:
+            self.windows += 1
+            take(window)
 
     def _presence(self, listener: Listener, now: float) -> Presence | None:
         name = listener.channel.channel_id

@@ -97,12 +97,18 @@ class Channel:
 
         A block without the picked channel is a gap. ValueError where its shape is not (frames, channels).
         """
+        return list(self.windows(block, now, utc))
+
+    def windows(self, block: AudioBlock, now: float, utc: float) -> Iterator[Window]:
+        """As `feed`, one window after the other, since those of a long block together take much memory.
+
+        The iterator must be run to its end before the next block.
+        """
         if block.samples.ndim != 2:
             raise ValueError(f"a block must be of shape (frames, channels), not {block.samples.shape}")
-        windows: list[Window] = []
         new_format = (block.sample_rate, block.samples.shape[1])
         if block.break_before is not None or new_format != self._format:
-            windows += self._break(block.break_before, now)
+            yield from self._break(block.break_before, now)
             self._format = new_format
             if self._resampler is None or self._resampler.sample_rate != block.sample_rate:
                 self._resampler = Resampler(block.sample_rate, self._pick)
@@ -113,15 +119,14 @@ class Channel:
         if len(block.samples) and (self._pick is None or self._pick < block.samples.shape[1]):
             for samples, remaining_s in self._sound_parts(block):
                 if samples is None:
-                    windows += self._end_run(now)
+                    yield from self._end_run(now)
                 else:
-                    windows += self._run(samples, block.sample_rate, now, utc, remaining_s)
+                    yield from self._run(samples, block.sample_rate, now, utc, remaining_s)
         self._publish_stats()
-        return windows
 
     def finish(self, now: float) -> list[Window]:
         """The source has ended: give the windows that the samples held back in the resampler still complete."""
-        windows = self._end_run(now)
+        windows = list(self._end_run(now))
         self._publish_stats()
         return windows
 
@@ -148,54 +153,48 @@ class Channel:
         if not self._damaged:
             yield samples[last + 1 :], 0.0
 
-    def _break(self, kind: Break | None, now: float) -> list[Window]:
+    def _break(self, kind: Break | None, now: float) -> Iterator[Window]:
         """End the run for a break that the source reports, or for a change of format, which counts as a gap."""
         if kind is Break.RECORDING:
             self._recordings += 1
         elif kind is Break.GAP or self._format is not None:
             self._gaps += 1
-        return self._end_run(now)
+        yield from self._end_run(now)
 
     def _run(
         self, samples: NDArray[np.float32], sample_rate: int, now: float, utc: float, remaining_s: float
-    ) -> list[Window]:
+    ) -> Iterator[Window]:
         if self._resampler is None:
             raise AssertionError("a resampler is made with the first block")
         self._meter.add(samples, sample_rate)
         self._run_frames += len(samples)
         self._timeline.arrived(self._run_frames / sample_rate, now - remaining_s, utc - remaining_s)
-        return self._cut(self._resampler.process(samples), now)
+        yield from self._cut(self._resampler.process(samples), now)
 
-    def _end_run(self, now: float) -> list[Window]:
-        windows: list[Window] = []
+    def _end_run(self, now: float) -> Iterator[Window]:
         if self._resampler is not None and self._run_frames:
-            windows = self._cut(self._resampler.flush(), now)
+            yield from self._cut(self._resampler.flush(), now)
             self._runs += 1
         self._windower.reset()
         self._timeline.restart()
         self._run_frames = 0
-        return windows
 
-    def _cut(self, samples: NDArray[np.float32], now: float) -> list[Window]:
-        windows = []
+    def _cut(self, samples: NDArray[np.float32], now: float) -> Iterator[Window]:
         for end, window in self._windower.push(samples):
             window.flags.writeable = False
             ended_at = self._timeline.utc_at(end / SAMPLE_RATE)
-            windows.append(
-                Window(
-                    self.channel_id,
-                    self._windows,
-                    window,
-                    ended_at - self._window_s,
-                    ended_at,
-                    captured=now,
-                    run=self._runs,
-                    start=end - len(window),
-                    heard=self._timeline.monotonic_at(end / SAMPLE_RATE),
-                )
+            yield Window(
+                self.channel_id,
+                self._windows,
+                window,
+                ended_at - self._window_s,
+                ended_at,
+                captured=now,
+                run=self._runs,
+                start=end - len(window),
+                heard=self._timeline.monotonic_at(end / SAMPLE_RATE),
             )
             self._windows += 1
-        return windows
 
     def _publish_stats(self) -> None:
         self._stats = ChannelStats(
