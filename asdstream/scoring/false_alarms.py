@@ -43,5 +43,8 @@ class FalseAlarmRate:
             q = per_day k hop / 86400.
 
         With k hop = 10 s this counts 8640 looks a day, windows that share no sound. n does not enter.
+
+        Where the engine cannot keep up and the hop is widened for a while (asdstream.engine.overload), the threshold
+        stays: fewer windows a day hold fewer over it, so that alarms can only become rarer, and later by that factor.
         """
         return self.per_day * self.k * self.hop_s / DAY_SECONDS
