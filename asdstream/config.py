@@ -339,12 +339,6 @@ class SimulatorSettings(Section):
 SourceSettings = MicrophoneSettings | MqttSettings | FileSettings | SimulatorSettings
 
 
-def _not_both(value: object) -> object:
-    if value == "both":
-        raise problem('"both" is not known to this version; "auto", "on" or "off" is right')
-    return value
-
-
 class ChannelSection(Section):
     """One audio stream and the machine it listens to."""
 
@@ -352,10 +346,12 @@ class ChannelSection(Section):
     machine: Name = Field(description="What it listens to; several channels may share a machine.")
     machine_type: Name = Field(description="A machine type of the bundle, which brings prototypes and calibration.")
     hop: float = Field(default=1.0, ge=0.1, le=10.0, description="Seconds from one window to the next.")
-    separate: Annotated[Literal["auto", "on", "off"], BeforeValidator(_not_both)] = Field(
+    separate: Literal["auto", "on", "off", "both"] = Field(
         default="auto",
         description="Separation from the background; `auto`: as the bundle's prototypes of the type were made, and for "
-        "a type that it does not know, where it has a separator for just that.",
+        "a type that it does not know, where it has a separator for just that; `both`: sound is scored as it is and "
+        "separated, each against what was heard alike, and the two scores are averaged, each measured by its own "
+        "way from normal sound to the threshold.",
     )
     source: Annotated[SourceSettings, Field(discriminator="kind")]
 

@@ -19,6 +19,7 @@ from asdstream.engine.batching import BatchPolicy, batch_sizes
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.loop import EngineLoop
 from asdstream.engine.overload import Overload, OverloadPolicy
+from asdstream.engine.separate_as import SeparateAs
 from asdstream.enrolment import references_of
 from asdstream.health import channel_health
 from asdstream.judge import Case, Judge
@@ -29,8 +30,8 @@ from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
+from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import Reference
-from asdstream.scoring.scorer import Scorer
 from asdstream.store.store import Store
 from asdstream.wiring import (
     alarm_policy,
@@ -38,6 +39,7 @@ from asdstream.wiring import (
     broker_of,
     embedder_of,
     make_source,
+    scorer_of,
     separation_of,
     unlike_prototypes,
 )
@@ -114,8 +116,8 @@ class Daemon:
         for channel, scorer in self._scorers.items():
             if scorer.uncalibrated:
                 log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
-            elif scorer.bank.shortage:
-                log.warning("threshold_extrapolated", channel=channel, problem=scorer.bank.shortage)
+            elif scorer.shortage:
+                log.warning("threshold_extrapolated", channel=channel, problem=scorer.shortage)
         warm_up_s = self._embedder.warm_up(self._batch_sizes, self._separate_as.values())
         log.info("warmed_up", seconds=round(warm_up_s, 2))
         self._listen_on_mqtt()
@@ -154,22 +156,22 @@ class Daemon:
             unpaced=unpaced,
         )
 
-    def _separations(self) -> dict[str, str]:
-        """By channel whose sound is separated, the machine type to separate it as."""
+    def _separations(self) -> dict[str, SeparateAs]:
+        """By channel whose sound is separated, as what."""
         found = {
             channel.id: separation_of(self._bundle, channel.machine_type, channel.separate)
             for channel in self._config.channels
         }
-        return {channel: machine_type for channel, machine_type in found.items() if machine_type is not None}
+        return {channel: separate_as for channel, separate_as in found.items() if separate_as is not None}
 
-    def _scorer(self, channel: ChannelSection) -> Scorer:
-        return Scorer.from_bundle(
+    def _scorer(self, channel: ChannelSection) -> MachineScorer:
+        return scorer_of(
             self._bundle,
             channel.machine,
             channel.machine_type,
             bearable_rate(self._config.alarms, channel.hop),
             self._references(channel),
-            separated=channel.id in self._separate_as,
+            self._separate_as.get(channel.id),
         )
 
     def _references(self, channel: ChannelSection) -> list[Reference]:
@@ -271,9 +273,10 @@ class Daemon:
         for channel in self._config.channels:
             if revisions[channel.machine] != self._revisions[channel.machine]:
                 references = self._references(channel)
-                bank = self._scorers[channel.id].replace_references(references)
+                scorer = self._scorers[channel.id]
+                scorer.replace_references(references)
                 log.info(
-                    "references_taken_up", channel=channel.id, references=len(references), threshold=bank.threshold
+                    "references_taken_up", channel=channel.id, references=len(references), threshold=scorer.threshold
                 )
         self._revisions = revisions
 

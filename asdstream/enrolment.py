@@ -19,6 +19,7 @@ from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
 from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
 from asdstream.engine.protocol import Engine
+from asdstream.engine.separate_as import SeparateAs, ways
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.store.references import NewReference, Vectors
 from asdstream.store.store import Store
@@ -47,16 +48,19 @@ def enrol_files(
     paths: Sequence[Path],
     actor: str,
     at: float,
-    separate_as: str | None = None,
+    separate_as: SeparateAs | None = None,
 ) -> list[Enrolled]:
     """Add the recordings at `paths` (files or folders) to the references of `machine`: all of them, or none.
 
-    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Engine.embed_samples`).
+    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Engine.embed_samples`), and
+    embedded both ways where it says so.
 
     Raises AudioError, naming the recording, for one that cannot be read, is silent, or is longer than ten minutes.
     """
     enrolled: list[Enrolled] = []
+    first, *others = ways(separate_as).values()
     references: list[NewReference] = []
+    beside: list[tuple[str, str, Vectors]] = []
     for path in find_recordings(paths):
         samples = resample_clip(read_recording(path))
         seconds = len(samples) / SAMPLE_RATE
@@ -64,32 +68,38 @@ def enrol_files(
             raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
         _refuse_silence(path, samples)
         label = str(ULID())
-        vectors = embed_reference(engine, samples, separate_as)
+        vectors = embed_reference(engine, samples, first)
         references.append(NewReference(label, path.name, flac_of(samples), vectors))
+        beside += [(label, _maker(bundle, other), embed_reference(engine, samples, other)) for other in others]
         enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
-    store.references.add(machine, references, bundle=_maker(bundle, separate_as), actor=actor, at=at)
+    store.references.add(machine, references, bundle=_maker(bundle, first), actor=actor, at=at)
+    for label, maker, also in beside:
+        store.references.put_vectors(label, maker, also)
     return enrolled
 
 
 def references_of(
-    store: Store, engine: Engine, bundle: Bundle, machine: str, separate_as: str | None = None
+    store: Store, engine: Engine, bundle: Bundle, machine: str, separate_as: SeparateAs | None = None
 ) -> list[Reference]:
     """The references of `machine` as `bundle` embeds them, separated first as `separate_as` says.
 
-    Those that it has not embedded so yet are, and are kept.
+    Where it says both ways, each has every branch twice, as the embeddings of windows do. Those that it has not
+    embedded so yet are, and are kept.
     """
-    maker = _maker(bundle, separate_as)
-    known = store.references.vectors(machine, maker)
-    references: list[Reference] = []
-    for entry in store.references.entries(machine):
-        vectors: Vectors | None = known.get(entry.label)
-        if vectors is None:
-            log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
-            samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
-            vectors = embed_reference(engine, samples, separate_as)
-            store.references.put_vectors(entry.label, maker, vectors)
-        references.append(Reference(f"{LABEL_PREFIX}{entry.label}", vectors))
-    return references
+    entries = store.references.entries(machine)
+    found: dict[str, dict[str, NDArray[np.float32]]] = {entry.label: {} for entry in entries}
+    for suffix, machine_type in ways(separate_as).items():
+        maker = _maker(bundle, machine_type)
+        known = store.references.vectors(machine, maker)
+        for entry in entries:
+            vectors: Vectors | None = known.get(entry.label)
+            if vectors is None:
+                log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
+                samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
+                vectors = embed_reference(engine, samples, machine_type)
+                store.references.put_vectors(entry.label, maker, vectors)
+            found[entry.label] |= {f"{branch}{suffix}": rows for branch, rows in vectors.items()}
+    return [Reference(f"{LABEL_PREFIX}{label}", vectors) for label, vectors in found.items()]
 
 
 def _refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:

@@ -14,7 +14,7 @@ from asdstream.engine.embedding import Embedding
 from asdstream.mqtt.alarm_messages import event_messages
 from asdstream.mqtt.payloads import ScorePayload
 from asdstream.mqtt.topics import Topics
-from asdstream.scoring.scorer import Scorer
+from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.store.store import Store
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class Case:
     """A channel with what it is judged by."""
 
-    scorer: Scorer
+    scorer: MachineScorer
     alarm: ChannelAlarm
 
 

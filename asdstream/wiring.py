@@ -1,5 +1,6 @@
 """From sections of the configuration to the parts that they describe."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,12 +24,15 @@ from asdstream.config import (
     MqttSettings,
     SimulatorSettings,
 )
+from asdstream.engine.separate_as import BothWays, SeparateAs
 from asdstream.mqtt.broker import Broker, Tls
 from asdstream.scoring.false_alarms import FalseAlarmRate
 
 if TYPE_CHECKING:
     from asdstream.bundle import Bundle
     from asdstream.engine.protocol import Engine
+    from asdstream.scoring.machine_scorer import MachineScorer
+    from asdstream.scoring.reference import Reference
 
 
 def embedder_of(section: EngineSection, bundle: "Bundle", state: Path | None = None) -> "Engine":
@@ -75,18 +79,23 @@ def bearable_rate(alarms: AlarmsSection, hop_s: float) -> FalseAlarmRate:
     return FalseAlarmRate(alarms.false_alarms_per_day, hop_s, alarms.k, alarms.n)
 
 
-def separation_of(bundle: "Bundle", machine_type: str, separate: Literal["auto", "on", "off"] = "auto") -> str | None:
-    """The machine type as which sound of `machine_type` is separated; None where it is taken as it is.
+def separation_of(
+    bundle: "Bundle", machine_type: str, separate: Literal["auto", "on", "off", "both"] = "auto"
+) -> SeparateAs | None:
+    """As what sound of `machine_type` is separated; None where it is taken as it is.
 
     `auto` follows the bundle's prototypes of the type, which compare only with sound treated alike. A type that it
     does not know is separated where there is a separator made for it; one for all machines may as well take away what
-    an unknown one sounds like. Raises ConfigError for `on` without a separator.
+    an unknown one sounds like. Raises ConfigError for `on` and `both` without a separator.
     """
     has_separator = bundle.separator_of(machine_type) is not None
-    if separate == "on" and not has_separator:
+    if separate in ("on", "both") and not has_separator:
         raise ConfigError(
-            f'separate = "on": bundle {bundle.name} has no separator for machine type "{machine_type}"; "auto" is right'
+            f'separate = "{separate}": bundle {bundle.name} has no separator for machine type "{machine_type}"; '
+            '"auto" is right'
         )
+    if separate == "both":
+        return BothWays(machine_type)
     if separate == "auto":
         known = bundle.machine_types.get(machine_type)
         wanted = machine_type in bundle.separators if known is None else known.separated
@@ -95,16 +104,45 @@ def separation_of(bundle: "Bundle", machine_type: str, separate: Literal["auto",
     return machine_type if wanted else None
 
 
-def unlike_prototypes(bundle: "Bundle", machine_type: str, separate_as: str | None) -> str | None:
+def unlike_prototypes(bundle: "Bundle", machine_type: str, separate_as: SeparateAs | None) -> str | None:
     """One sentence where the bundle's prototypes cannot be compared with sound that is, or is not, separated."""
     known = bundle.machine_types.get(machine_type)
-    if known is None or known.separated == (separate_as is not None):
+    if known is None:
+        return None
+    if isinstance(separate_as, BothWays):
+        made, other = ("separated", "as it is") if known.separated else ("unseparated", "separated")
+        return (
+            f'bundle {bundle.name} knows "{machine_type}" from {made} sound: heard {other} it is scored against '
+            "enrolled references alone"
+        )
+    if known.separated == (separate_as is not None):
         return None
     made, heard = ("separated", "as it is") if known.separated else ("unseparated", "separated")
     return (
         f'bundle {bundle.name} knows "{machine_type}" from {made} sound, and it is heard {heard} here: it is scored '
         'against enrolled references alone, which separate = "auto" would change'
     )
+
+
+def scorer_of(
+    bundle: "Bundle",
+    machine: str,
+    machine_type: str,
+    bearable: FalseAlarmRate,
+    references: Sequence["Reference"] = (),
+    separate_as: SeparateAs | None = None,
+) -> "MachineScorer":
+    """What scores windows of `machine` that are heard as `separate_as` says.
+
+    Raises CalibrationError where the bundle's calibration is odd.
+    """
+    from asdstream.scoring.both_ways_scorer import BothWaysScorer
+    from asdstream.scoring.scorer import Scorer
+
+    if isinstance(separate_as, BothWays):
+        return BothWaysScorer.from_bundle(bundle, machine, machine_type, bearable, references)
+    separated = separate_as is not None
+    return Scorer.from_bundle(bundle, machine, machine_type, bearable, references, separated=separated)
 
 
 def make_source(channel: ChannelSection) -> Source:

@@ -130,9 +130,8 @@ def test_a_problem_is_told_with_line_key_and_what_would_be_right(tmp_path: Path,
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ('"both"', '"both" is not known to this version; "auto", "on" or "off" is right'),
-        ('"yes"', 'should be "auto", "on" or "off", not "yes"'),
-        ("true", 'should be "auto", "on" or "off", not true'),
+        ('"yes"', 'should be "auto", "on", "off" or "both", not "yes"'),
+        ("true", 'should be "auto", "on", "off" or "both", not true'),
     ],
 )
 def test_separation_is_asked_for_in_words(tmp_path: Path, value: str, problem: str) -> None:

@@ -14,6 +14,7 @@ from asdstream import bundle as bundles
 from asdstream.audio.source import AudioError
 from asdstream.bundle import ANY_TYPE, Bundle
 from asdstream.engine.embedder import Embedder
+from asdstream.engine.separate_as import BothWays
 from asdstream.enrolment import MAX_RECORDING_S, enrol_files, references_of
 from asdstream.store.store import Store
 
@@ -77,6 +78,23 @@ def test_references_go_the_way_of_the_windows_and_separated_ones_are_kept_apart(
             expected = embedder.embed_samples(samples[None], separate_as)["audiomae"]
             np.testing.assert_allclose(reference.vectors["audiomae"][:1], expected, atol=1e-5)
         assert len(store.references.entries("fan-1")) == 1
+
+
+def test_references_are_embedded_both_ways_where_windows_are(recording: Path, tmp_path: Path) -> None:
+    bundle = bundles.save(tmp_path / "bundle", contents_of("system1", separators={ANY_TYPE: separator()}))
+    embedder = Embedder(bundle, device="cpu", threads=1)
+    samples, _ = soundfile.read(recording, frames=160_000, dtype="float32")
+    with closing(Store(tmp_path / "state.db")) as store:
+        enrol_files(store, embedder, bundle, "fan-1", [recording], "someone", 5.0, separate_as=BothWays("fan"))
+        for maker in (bundle.sha256, f"{bundle.sha256}+*"):
+            assert len(store.references.vectors("fan-1", maker)) == 1
+        (reference,) = references_of(store, embedder, bundle, "fan-1", BothWays("fan"))
+        expected = embedder.embed_samples(samples[None], BothWays("fan"))
+        assert set(reference.vectors) == set(expected) == {"audiomae", "audiomae+separated"}
+        for branch, vectors in expected.items():
+            np.testing.assert_allclose(reference.vectors[branch][:1], vectors, atol=1e-5)
+        (alone,) = references_of(store, embedder, bundle, "fan-1", "fan")
+        np.testing.assert_array_equal(alone.vectors["audiomae"], reference.vectors["audiomae+separated"])
 
 
 def test_a_recording_that_is_too_long_is_refused_before_anything_is_kept(

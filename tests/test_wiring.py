@@ -15,11 +15,16 @@ from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.simulator.source import SimulatorSource
 from asdstream.bundle import ANY_TYPE
 from asdstream.config import Config, ConfigError
+from asdstream.engine.separate_as import BothWays
+from asdstream.scoring.both_ways_scorer import BothWaysScorer
+from asdstream.scoring.false_alarms import FalseAlarmRate
+from asdstream.scoring.scorer import Scorer
 from asdstream.wiring import (
     alarm_policy,
     bearable_rate,
     broker_of,
     make_source,
+    scorer_of,
     separation_of,
     unlike_prototypes,
 )
@@ -105,6 +110,31 @@ def test_on_needs_a_separator_and_off_none(tmp_path: Path) -> None:
     assert separation_of(only_fan, "fan", "off") is None
     with pytest.raises(ConfigError, match='separate = "on": bundle system1 has no separator for machine type "lathe"'):
         separation_of(only_fan, "lathe", "on")
+
+
+def test_both_needs_a_separator_and_makes_a_scorer_of_two_ways(tmp_path: Path) -> None:
+    only_fan = bundles.save(tmp_path / "a", contents_of("system1", separators={"fan": separator()}, separated=True))
+    assert separation_of(only_fan, "fan", "both") == BothWays("fan")
+    with pytest.raises(
+        ConfigError, match='separate = "both": bundle system1 has no separator for machine type "lathe"'
+    ):
+        separation_of(only_fan, "lathe", "both")
+    rate = FalseAlarmRate(1, 1, 3, 5)
+    assert isinstance(scorer_of(only_fan, "north", "fan", rate, separate_as=BothWays("fan")), BothWaysScorer)
+    for separate_as in ("fan", None):
+        made = scorer_of(only_fan, "north", "fan", rate, separate_as=separate_as)
+        assert isinstance(made, Scorer)
+        assert made.ready == (separate_as is not None)
+
+
+@pytest.mark.parametrize(("separated", "said"), [(True, "heard as it is"), (False, "heard separated")])
+def test_heard_both_ways_the_prototypes_serve_one_and_that_is_said(tmp_path: Path, separated: bool, said: str) -> None:
+    contents = contents_of("system1", separators={"fan": separator()}, separated=separated)
+    bundle = bundles.save(tmp_path / "a", contents)
+    sentence = unlike_prototypes(bundle, "fan", BothWays("fan"))
+    assert sentence is not None
+    assert f"{said} it is scored against enrolled references alone" in sentence
+    assert unlike_prototypes(bundle, "lathe", BothWays("lathe")) is None
 
 
 def test_prototypes_of_sound_treated_otherwise_are_left_out_and_that_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from asdstream.audio.recording import find_recordings
 from asdstream.audio.source import AudioError
 from asdstream.cli.options import ConfigOption, JsonOption, config_path, load_config
 from asdstream.config import ChannelSection, Config, FileSettings, MicrophoneSettings
+from asdstream.engine.separate_as import BothWays
 from asdstream.errors import AsdstreamError
 from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.errors import MqttError
@@ -72,7 +74,10 @@ def _bundle(settings: Config) -> str:
         separate_as = separation_of(bundle, channel.machine_type, channel.separate)
         unlike = unlike_prototypes(bundle, channel.machine_type, separate_as)
         if unlike is not None:
-            return f"{bundle.name} is whole; channel {channel.id}: {unlike}"
+            missing = ""
+            if isinstance(separate_as, BothWays) and not _enrolled(settings.store.path, channel.machine):
+                missing = f", and none is enrolled for {channel.machine}, so until then the other way counts alone"
+            return f"{bundle.name} is whole; channel {channel.id}: {unlike}{missing}"
     unknown = sorted({c.machine_type for c in settings.channels} - set(bundle.machine_types))
     known = ", ".join(bundle.machine_types)
     if unknown:
@@ -94,6 +99,14 @@ def _source(channel: ChannelSection) -> str:
     if isinstance(source, FileSettings):
         return f"{len(find_recordings(source.path))} recordings"
     return f"{source.kind}"
+
+
+def _enrolled(path: Path, machine: str) -> int:
+    """How many references of a machine the store at `path` holds, where there is one."""
+    if not path.exists():
+        return 0
+    with closing(Store(path)) as store:
+        return len(store.references.entries(machine))
 
 
 def _store(path: Path) -> str:

@@ -22,11 +22,12 @@ from asdstream.audio.windower import windows_of
 from asdstream.cli.options import ConfigOption, channel_of, load_config
 from asdstream.config import AlarmsSection, ConfigError
 from asdstream.store.store import Store
-from asdstream.wiring import bearable_rate, embedder_of, separation_of, unlike_prototypes
+from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
     from asdstream.engine.protocol import Engine
-    from asdstream.scoring.scorer import Scorer
+    from asdstream.engine.separate_as import SeparateAs
+    from asdstream.scoring.machine_scorer import MachineScorer
 
 
 class Format(StrEnum):
@@ -55,8 +56,8 @@ class _Means:
     """What recordings are scored with; `separate_as` as `Engine.embed_samples` takes it."""
 
     engine: "Engine"
-    scorer: "Scorer"
-    separate_as: str | None
+    scorer: "MachineScorer"
+    separate_as: "SeparateAs | None"
 
 
 def score(
@@ -102,7 +103,6 @@ def score(
 def _from_bundle(reference: str, machine_type: str | None, hop: float) -> _Means:
     from asdstream import bundle as bundles
     from asdstream.engine.embedder import Embedder
-    from asdstream.scoring.scorer import Scorer
 
     loaded = bundles.load(bundles.resolve(reference))
     known = ", ".join(loaded.machine_types)
@@ -112,15 +112,13 @@ def _from_bundle(reference: str, machine_type: str | None, hop: float) -> _Means
         raise ConfigError(f"--machine-type {machine_type}: bundle {loaded.name} does not know it; it knows {known}")
     rate = bearable_rate(AlarmsSection(), hop)
     separate_as = separation_of(loaded, machine_type)
-    separated = separate_as is not None
-    scorer = Scorer.from_bundle(loaded, machine_type, machine_type, rate, separated=separated)
+    scorer = scorer_of(loaded, machine_type, machine_type, rate, separate_as=separate_as)
     return _Means(Embedder(loaded), scorer, separate_as)
 
 
 def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means:
     from asdstream import bundle as bundles
     from asdstream.enrolment import references_of
-    from asdstream.scoring.scorer import Scorer
 
     settings = load_config(config)
     if machine is None:
@@ -136,8 +134,7 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means
     with closing(Store(settings.store.path)) as store:
         references = references_of(store, embedder, loaded, machine, separate_as)
     rate = bearable_rate(settings.alarms, hop)
-    separated = separate_as is not None
-    scorer = Scorer.from_bundle(loaded, machine, channel.machine_type, rate, references, separated=separated)
+    scorer = scorer_of(loaded, machine, channel.machine_type, rate, references, separate_as)
     return _Means(embedder, scorer, separate_as)
 
 

@@ -176,7 +176,7 @@ def test_bundle_info_names_branches_and_separators(separating: Bundle) -> None:
     assert facts["machine_types"]["fan"]["separated"]
 
 
-@pytest.mark.parametrize("separate", ["auto", "off"])
+@pytest.mark.parametrize("separate", ["auto", "off", "both"])
 def test_what_was_enrolled_is_at_no_distance_whether_it_is_separated_or_not(
     separate: str, config: Path, clips: Path, separating: Bundle, small_bundle: Path
 ) -> None:
@@ -187,11 +187,27 @@ def test_what_was_enrolled_is_at_no_distance_whether_it_is_separated_or_not(
     assert asdstream("enroll", "fan-1", clip, "-c", config).returncode == 0
     done = asdstream("score", clip, "-c", config, "--machine", "fan-1", "--json")
     assert json.loads(done.stdout)[0]["score"] == pytest.approx(0, abs=1e-5)
-    assert ("scored against enrolled references alone" in done.stderr) == (separate == "off")
+    assert ("scored against enrolled references alone" in done.stderr) == (separate != "auto")
 
 
-def test_separation_without_a_separator_is_an_error_of_the_configuration(config: Path) -> None:
-    config.write_text(f'{config.read_text()}separate = "on"\n')
+def test_check_says_what_a_channel_that_is_heard_both_ways_still_needs(
+    config: Path, clips: Path, separating: Bundle, small_bundle: Path
+) -> None:
+    text = config.read_text().replace(str(small_bundle), str(separating.path))
+    config.write_text(f'{text}separate = "both"\n')
+    alone = "heard as it is it is scored against enrolled references alone"
+    missing = "and none is enrolled for fan-1, so until then the other way counts alone"
+    said = asdstream("check", "-c", config).stdout
+    assert f"{alone}, {missing}" in said
+    assert asdstream("enroll", "fan-1", clips / "a_normal.wav", "-c", config).returncode == 0
+    said = asdstream("check", "-c", config).stdout
+    assert alone in said
+    assert missing not in said
+
+
+@pytest.mark.parametrize("separate", ["on", "both"])
+def test_separation_without_a_separator_is_an_error_of_the_configuration(separate: str, config: Path) -> None:
+    config.write_text(f'{config.read_text()}separate = "{separate}"\n')
     for command in ("run", "check"):
         done = asdstream(command, "-c", config)
         assert done.returncode == (78 if command == "run" else 1)

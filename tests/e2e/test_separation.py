@@ -49,3 +49,26 @@ def test_windows_references_and_prototypes_of_a_separated_channel_are_compared_a
     assert run_daemon(config).wait() == 0
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 6, 10)
     assert subscriber.seen("fan-1/score")[3]["score"] == pytest.approx(0, abs=1e-4), "it is the reference itself"
+
+
+def test_a_channel_that_is_heard_both_ways_is_compared_alike_in_each(
+    mosquitto: MosquittoBroker,
+    subscriber: Subscriber,
+    make_config: Callable[..., Path],
+    run_daemon: Callable[[Path], DaemonProcess],
+    small_bundle: Path,
+    tmp_path: Path,
+) -> None:
+    contents = contents_of("system1", separators={ANY_TYPE: separator()}, separated=True)
+    bundle = bundles.save(tmp_path / "separating", contents)
+    recording = tmp_path / "fan.wav"
+    soundfile.write(recording, fan_sound(10, seed=302), 16_000, subtype="PCM_16")
+    config = make_config(f'{{ kind = "file", path = "{recording}", realtime = false }}', mosquitto.port)
+    text = config.read_text().replace(str(small_bundle), str(bundle.path))
+    config.write_text(text.replace("[[channels]]", '[[channels]]\nseparate = "both"', 1))
+    assert asdstream("enroll", "fan-1", recording, "-c", config).returncode == 0
+    assert run_daemon(config).wait() == 0
+    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 1, 10)
+    (score,) = subscriber.seen("fan-1/score")
+    assert score["score"] == pytest.approx(0, abs=1e-4), "it is the reference itself, in both ways"
+    assert {near["branch"] for near in score["nearest"]} == {"audiomae", "audiomae+separated"}
