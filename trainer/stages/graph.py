@@ -180,7 +180,7 @@ class StageGraph:
         for line in self._run.folder.metrics.read():
             stage = str(line["stage"])
             if "loss" not in line:
-                figures[stage] |= {key: value for key, value in line.items() if key != "stage"}
+                figures[stage] |= {key: value for key, value in line.items() if key not in ("stage", "step")}
                 continue
             known = figures.setdefault(stage, {"steps": 0, "epoch": 0, "losses": []})
             known["losses"] = [*(known["losses"] if known["epoch"] == line["epoch"] else ()), line["loss"]]
