@@ -99,6 +99,8 @@ def test_pooling_over_bands_widens_the_embeddings(plain: Path, small_bundle: Pat
         "back_end": "minimum-cosine",
         "normalise_branches": False,
         "pooling": "bands",
+        "separate": "off",
+        "noise": None,
         "hop_seconds": 1.0,
         "seed": 0,
         "back_end_settings": {"source_prototypes": 16, "target_prototypes": 10, "target_step": 10},
