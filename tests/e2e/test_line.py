@@ -108,6 +108,8 @@ def test_messages_that_are_no_sound_are_counted_and_the_channel_lives_on(
     config = make_config('{ kind = "mqtt", max_message_bytes = 100000 }', mosquitto.port)
     daemon = run_daemon(config)
     daemon.wait_for("mqtt_connected")
+    # It subscribes after it has connected, and tells its health after that; what comes before would be lost.
+    assert wait_until(lambda: bool(subscriber.seen("fan-1/health")), 10)
     topic = "asd/v1/plant/line-1/channel/fan-1/audio"
     hostile = {
         "text": b"this is no sound, this is a sentence",
