@@ -1,20 +1,20 @@
 """Stages (b) to (d): tell machines and their attributes apart, and so learn to hear what distinguishes them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
 from asdstream.models.fbank import FRAME_LENGTH, FRAME_SHIFT
+from trainer.crops import drawn_per_epoch, random_crop
 from trainer.heads import ClassificationHead
+from trainer.mixing import Augmentation
 from trainer.networks import EmbeddingNetwork
 from trainer.patch_drop import PatchDrop
+from trainer.randomness import below
 from trainer.waveforms import Waveforms
 
-Augmentation = Callable[[NDArray[np.float32], torch.Generator], NDArray[np.float32]]
 LEAST_FRAMES = 16
 """One patch along time."""
 
@@ -82,12 +82,8 @@ class ClassificationObjective:
         self._labels = tuple(labels)
         self._augmentation = augmentation
         self._patch_drop = _patch_drop(network, self._crop_samples, patch_drop)
-        self._recording_of = [
-            index
-            for index, label in enumerate(labels)
-            if label >= 0
-            for _ in range(max(1, round(waveforms.seconds(index) / crop_seconds)))
-        ]
+        every = drawn_per_epoch(map(waveforms.seconds, range(len(waveforms))), crop_seconds)
+        self._recording_of = [index for index in every if labels[index] >= 0]
         self._of_class = [
             [index for index in self._recording_of if labels[index] == label]
             for label in sorted({label for label in labels if label >= 0})
@@ -100,9 +96,7 @@ class ClassificationObjective:
     def example(self, index: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """A crop (N,) and its class (); for an AudioMAE that sees a part of it also `kept` and `places` (K,)."""
         recording = self._recording(index, generator)
-        spare = round(self._waveforms.seconds(recording) * SAMPLE_RATE) - self._crop_samples
-        start = int(torch.randint(max(1, spare + 1), (), generator=generator))
-        crop = self._waveforms.samples(recording, start, self._crop_samples)
+        crop = random_crop(self._waveforms, recording, self._crop_samples, generator)
         if self._augmentation is not None:
             crop = self._augmentation(crop, generator)
         patches = () if self._patch_drop is None else self._patch_drop.draw(generator)
@@ -122,12 +116,12 @@ class ClassificationObjective:
 
     def _recording(self, index: int, generator: torch.Generator) -> int:
         if self._balanced:
-            among = self._of_class[_below(len(self._of_class), generator)]
+            among = self._of_class[below(len(self._of_class), generator)]
         elif self._asked is not None:
             among = self._recording_of
         else:
             return self._recording_of[index]
-        return among[_below(len(among), generator)]
+        return among[below(len(among), generator)]
 
 
 def least_crop_seconds() -> float:
@@ -141,7 +135,3 @@ def _patch_drop(network: EmbeddingNetwork, samples: int, share: float) -> PatchD
         return None
     drop = PatchDrop(network.audiomae.config, samples, share)
     return None if drop.keeps_all else drop
-
-
-def _below(bound: int, generator: torch.Generator) -> int:
-    return int(torch.randint(bound, (), generator=generator))

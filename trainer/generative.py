@@ -1,20 +1,15 @@
 """Stage (a): masked spectrogram reconstruction on machine sound."""
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES, WINDOW_SECONDS
+from asdstream.audio.window import WINDOW_SAMPLES, WINDOW_SECONDS
 from asdstream.models.masked_audiomae import MaskedAudioMAE, Reconstruction, reconstruction_loss
 from asdstream.models.masking import Mask, mel_rectangles, random_masking, time_frequency_masking
+from trainer.crops import drawn_per_epoch, random_crop
+from trainer.mixing import Augmentation
 from trainer.recipe import GenerativeSettings, MaskSettings
 from trainer.waveforms import Waveforms
-
-Augmentation = Callable[[NDArray[np.float32], torch.Generator], NDArray[np.float32]]
-"""What a sound (n,) becomes, such as with noise under it; all that is random comes from the generator."""
 
 
 class GenerativeObjective:
@@ -36,11 +31,7 @@ class GenerativeObjective:
         self._waveforms = waveforms
         self._settings = settings
         self._augment = augment
-        self._recording_of = [
-            index
-            for index in range(len(waveforms))
-            for _ in range(max(1, round(waveforms.seconds(index) / WINDOW_SECONDS)))
-        ]
+        self._recording_of = drawn_per_epoch(map(waveforms.seconds, range(len(waveforms))), WINDOW_SECONDS)
 
     @property
     def examples(self) -> int:
@@ -54,13 +45,10 @@ class GenerativeObjective:
 
     def example(self, index: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """A crop (160000,) float32, and a mask's ids_keep (K,), ids_restore (L,) and removed (L,)."""
-        recording = self._recording_of[index]
-        samples = round(self._waveforms.seconds(recording) * SAMPLE_RATE)
-        start = int(torch.randint(max(1, samples - WINDOW_SAMPLES + 1), (1,), generator=generator))
+        sound = random_crop(self._waveforms, self._recording_of[index], WINDOW_SAMPLES, generator)
         config = self._model.config
         mask = draw_mask(self._settings.mask, 1, config.times, config.bands, generator)
         # Last, so that crops and masks are the same with and without noise.
-        sound = self._waveforms.samples(recording, start, WINDOW_SAMPLES)
         if self._augment is not None:
             sound = self._augment(sound, generator)
         return torch.from_numpy(sound), mask.ids_keep[0], mask.ids_restore[0], mask.removed[0]

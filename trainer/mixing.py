@@ -1,5 +1,6 @@
 """Background noise mixed into recordings at a stated signal-to-noise ratio."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from asdstream.audio.window import SAMPLE_RATE
+from trainer.randomness import below
 from trainer.waveforms import Waveforms
+
+Augmentation = Callable[[NDArray[np.float32], torch.Generator], NDArray[np.float32]]
+"""What a sound (n,) becomes, such as with noise under it; all that is random comes from the generator."""
 
 
 def mix_at_snr(sound: NDArray[np.float32], noise: NDArray[np.float32], snr_db: float) -> NDArray[np.float32]:
@@ -29,11 +34,11 @@ def mix_at_snr(sound: NDArray[np.float32], noise: NDArray[np.float32], snr_db: f
 
 def random_stretch(noise: Waveforms, samples: int, generator: torch.Generator) -> NDArray[np.float32]:
     """`samples` of one of the recordings, (samples,), from a random moment on; one that is shorter is repeated."""
-    index = _below(len(noise), generator)
+    index = below(len(noise), generator)
     length = round(noise.seconds(index) * SAMPLE_RATE)
     if length >= samples:
-        return noise.samples(index, _below(length - samples + 1, generator), samples)
-    start = _below(length, generator)
+        return noise.samples(index, below(length - samples + 1, generator), samples)
+    start = below(length, generator)
     return np.resize(np.roll(noise.samples(index, 0, length), -start), samples)
 
 
@@ -61,7 +66,3 @@ class NoiseAugmentation:
 
 def _between(ends: tuple[float, float], place: float) -> float:
     return ends[0] + place * (ends[1] - ends[0])
-
-
-def _below(bound: int, generator: torch.Generator) -> int:
-    return int(torch.randint(bound, (), generator=generator))

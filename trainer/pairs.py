@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from asdstream.audio.window import SAMPLE_RATE
 from trainer.audible import ATTEMPTS, SILENCE_RMS, audible_stretch, rms
+from trainer.crops import random_crop
 from trainer.errors import DataError
 from trainer.mixing import mix_at_snr
+from trainer.randomness import below
 from trainer.sound import Recording
 from trainer.waveforms import Waveforms
 
@@ -84,11 +86,11 @@ class Pairs:
 
     def _draw_target(self, index: int, generator: torch.Generator, samples: int) -> NDArray[np.float32]:
         for attempt in range(ATTEMPTS):
-            target = _stretch(self._clean, index, samples, generator)
+            target = random_crop(self._clean, index, samples, generator)
             if rms(target) > SILENCE_RMS:
                 return target
             if attempt >= ATTEMPTS // 10:
-                index = int(torch.randint(len(self._clean), (), generator=generator))
+                index = below(len(self._clean), generator)
         raise DataError(
             f"{ATTEMPTS} stretches of {samples / SAMPLE_RATE:g} s of clean machine sound in a row were silent, the "
             f"last one of {self._clean.recordings[index].name}; clean recordings should be heard"
@@ -108,12 +110,6 @@ class Pairs:
         hertz = np.maximum(np.fft.rfftfreq(len(sound), 1.0 / SAMPLE_RATE), 1.0)
         gain_db = np.interp(np.log(hertz), np.log(OCTAVES_HZ), self._settings.equalisation_db * (2.0 * points - 1.0))
         return np.fft.irfft(np.fft.rfft(sound) * 10.0 ** (gain_db / 20.0), len(sound)).astype(np.float32)
-
-
-def _stretch(sound: Waveforms, index: int, samples: int, generator: torch.Generator) -> NDArray[np.float32]:
-    """`samples` from a random place of a recording, zero-padded where it is shorter."""
-    spare = max(0, round(sound.seconds(index) * SAMPLE_RATE) - samples)
-    return sound.samples(index, int(torch.randint(spare + 1, (), generator=generator)), samples)
 
 
 def _chance(generator: torch.Generator) -> float:

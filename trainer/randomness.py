@@ -20,3 +20,8 @@ def numpy_generator(seed: int, *place: str | int) -> np.random.Generator:
 def torch_generator(seed: int, *place: str | int) -> torch.Generator:
     """Torch's generator, on the CPU, for one place in a run."""
     return torch.Generator().manual_seed(derived_seed(seed, *place))
+
+
+def below(bound: int, generator: torch.Generator) -> int:
+    """A whole number from 0 up to but without `bound`."""
+    return int(torch.randint(bound, (), generator=generator))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.models.hybrid_loss import HybridContinuityLoss
 from asdstream.models.tfgridnet import TFGridNet
+from trainer.crops import drawn_per_epoch
 from trainer.pairs import Pairs
 
 
@@ -23,9 +24,7 @@ class SeparatorObjective:
         self._pairs = pairs
         self._samples = round(seconds * SAMPLE_RATE)
         self._loss = HybridContinuityLoss()
-        self._recording_of = [
-            index for index in range(len(pairs)) for _ in range(max(1, round(pairs.seconds(index) / seconds)))
-        ]
+        self._recording_of = drawn_per_epoch(map(pairs.seconds, range(len(pairs))), seconds)
 
     @property
     def stage(self) -> str:
