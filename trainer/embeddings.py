@@ -9,6 +9,7 @@ from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
 from asdstream.engine.embedder import Embedder
 from asdstream.engine.protocol import Engine
+from asdstream.engine.separate_as import SeparateAs
 from trainer.sound import Recording
 
 BATCH = 16
@@ -32,9 +33,9 @@ class RecordingEmbedder:
         recordings: Iterable[Recording],
         hop_seconds: float,
         on_recording: Callable[[], None] | None = None,
-        separate_as: str | None = None,
+        separate_as: SeparateAs | None = None,
     ) -> list[Vectors]:
-        """Embeddings of every window of every recording, separated first where `separate_as` names a machine type.
+        """Embeddings of every window of every recording, separated first where `separate_as` tells so.
 
         Raises AudioError for a recording that cannot be used, and EngineError where the bundle has no separator for
         the type.

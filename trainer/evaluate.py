@@ -11,9 +11,10 @@ from rich.console import Console
 
 from asdstream.bundle import Branch, Bundle
 from asdstream.bundle.errors import listing
+from asdstream.engine.separate_as import BothWays, SeparateAs
 from trainer.backends.choices import DEFAULT, back_end
 from trainer.catalogue import Catalogue, Clip, Domain
-from trainer.embeddings import RecordingEmbedder, Vectors
+from trainer.embeddings import RecordingEmbedder
 from trainer.errors import DataError, TrainerError
 from trainer.folder_sound import clip_recording
 from trainer.measured_clips import clips_by_section
@@ -39,9 +40,6 @@ class MeasuredSection:
 Pooling = Literal["bundle", "mean", "bands"]
 
 Separation = Literal["off", "on", "both"]
-
-SEPARATED = "-separated"
-"""What is added to the name of a branch that hears separated sound beside one that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +104,14 @@ def embed_sections(
     bundle: Bundle, sections: Sequence[Sequence[Clip]], settings: EvaluationSettings, console: Console
 ) -> list[list[Embedded]]:
     """Embeddings of every clip of every section, by the engine that the daemon uses."""
-    separate_as = [ways_to_hear(bundle, clips[0].machine, settings.separate) for clips in sections]
+    separate_as = [way_to_hear(bundle, clips[0].machine, settings.separate) for clips in sections]
     recordings = [clip_recordings(clips, settings.noise, settings.seed) for clips in sections]
     embedder = RecordingEmbedder(with_pooling(bundle, settings.pooling), threads=torch.get_num_threads())
     found = []
-    total = sum(len(clips) * len(types) for clips, types in zip(sections, separate_as, strict=True))
-    with StageProgress(console).counting(f"{bundle.name}: embedding", total) as counter:
-        for clips, sounds, types in zip(sections, recordings, separate_as, strict=True):
-            heard = [embedder.embed(sounds, settings.hop_seconds, counter.advance, as_type) for as_type in types]
-            found.append(list(zip(clips, map(_side_by_side, *heard), strict=True)))
+    with StageProgress(console).counting(f"{bundle.name}: embedding", sum(map(len, sections))) as counter:
+        for clips, sounds, way in zip(sections, recordings, separate_as, strict=True):
+            heard = embedder.embed(sounds, settings.hop_seconds, counter.advance, way)
+            found.append(list(zip(clips, heard, strict=True)))
     return found
 
 
@@ -132,8 +129,8 @@ def clip_recordings(clips: Sequence[Clip], noise: AddedNoise | None, seed: int) 
     ]
 
 
-def ways_to_hear(bundle: Bundle, machine: str, separate: Separation) -> list[str | None]:
-    """How the clips of a machine are heard: separated as this machine type, or as they are where that is None.
+def way_to_hear(bundle: Bundle, machine: str, separate: Separation) -> SeparateAs | None:
+    """How the clips of a machine are heard, as the engine takes it.
 
     Raises TrainerError where the bundle has no separator for it.
     """
@@ -142,12 +139,8 @@ def ways_to_hear(bundle: Bundle, machine: str, separate: Separation) -> list[str
             f"the bundle {bundle.name} has no separator for {machine} (its separators: "
             f"{listing(bundle.separators)}); leave out --separate {separate}"
         )
-    ways: dict[Separation, list[str | None]] = {"off": [None], "on": [machine], "both": [None, machine]}
+    ways: dict[Separation, SeparateAs | None] = {"off": None, "on": machine, "both": BothWays(machine)}
     return ways[separate]
-
-
-def _side_by_side(first: Vectors, separated: Vectors | None = None) -> Vectors:
-    return {**first, **{f"{branch}{SEPARATED}": rows for branch, rows in (separated or {}).items()}}
 
 
 def with_pooling(bundle: Bundle, pooling: Pooling) -> Bundle:

@@ -15,7 +15,7 @@ from asdstream.bundle import Bundle
 from trainer.bootstrap import CONFIDENCE, RESAMPLES
 from trainer.catalogue import Catalogue
 from trainer.comparison import ComparedSystem, compare, comparison_table
-from trainer.evaluate import EvaluationSettings, MeasuredSection, evaluate, ways_to_hear
+from trainer.evaluate import EvaluationSettings, MeasuredSection, evaluate, way_to_hear
 from trainer.evaluation_pictures import draw_embeddings, draw_roc, draw_scores
 from trainer.measured_clips import clips_by_section
 from trainer.published_table import published_table
@@ -76,7 +76,7 @@ class EvaluationRun:
             return read_result(path, clips_by_section(self._catalogue, self._machines))
         bundle = bundles.load(path)
         for machine, _ in clips_by_section(self._catalogue, self._machines):
-            ways_to_hear(bundle, machine, self._settings.separate)
+            way_to_hear(bundle, machine, self._settings.separate)
         return bundle
 
     def _evaluate(self, bundle: Bundle) -> tuple[SystemResult, list[MeasuredSection]]:

@@ -18,7 +18,7 @@ from trainer.audible import SILENCE_RMS, audible_stretch, rms
 from trainer.catalogue import Catalogue, Clip
 from trainer.catalogue.clip import Split
 from trainer.errors import DataError
-from trainer.evaluate import ways_to_hear
+from trainer.evaluate import way_to_hear
 from trainer.fingerprint import data_fingerprint
 from trainer.folder_sound import clip_recording
 from trainer.mixing import mix_at_snr
@@ -130,7 +130,7 @@ def measure_separation(
     """
     machines = {clip.machine for clip in clips}
     for machine in sorted(machines):
-        ways_to_hear(bundle, machine, "on")
+        way_to_hear(bundle, machine, "on")
     noise = read_noise(noise_root)
     # Nothing is kept on disk, so there is no folder.
     waveforms = Waveforms(noise, Path(), 0)
