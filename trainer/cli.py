@@ -210,6 +210,7 @@ def evaluate(
     more: Annotated[list[str] | None, typer.Argument(metavar="SYSTEM", hidden=True)] = None,
     machine: MachineOption = None,
     fold: FoldOption = 1,
+    truth: TruthOption = None,
     back_end: Annotated[
         str,
         typer.Option(
@@ -267,7 +268,9 @@ def evaluate(
         separate=separate.value,
         noise=AddedNoise(str(noise), snr) if noise and snr is not None else None,
     )
-    run = EvaluationRun(read_catalogue(data, fold), machine, settings, out, Console(stderr=True), pictures=pictures)
+    run = EvaluationRun(
+        read_catalogue(data, fold, truth), machine, settings, out, Console(stderr=True), pictures=pictures
+    )
     compared = run.measure(references)
     for system in compared:
         _print_result(system.result, data)
@@ -315,6 +318,7 @@ def baseline(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result files go.")],
     machine: MachineOption = None,
     fold: FoldOption = 1,
+    truth: TruthOption = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="The published baseline trains for 100.")] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")] = 0,
 ) -> None:
@@ -331,7 +335,7 @@ def baseline(
     from trainer.evaluation_report import write_system, write_tables
 
     settings = AutoencoderSettings(epochs=epochs, seed=seed)
-    results = run_baseline(read_catalogue(data, fold), machine, settings=settings, console=Console(stderr=True))
+    results = run_baseline(read_catalogue(data, fold, truth), machine, settings=settings, console=Console(stderr=True))
     compared = compare([(result.system, result) for result in results.values()])
     for mode, system in zip(results, compared, strict=True):
         write_system(out / mode, system)
@@ -352,6 +356,7 @@ def ablate(
     ] = None,
     machine: MachineOption = None,
     fold: FoldOption = 1,
+    truth: TruthOption = None,
     test_clips: Annotated[
         bool,
         typer.Option("--test-clips", help="Compare on official test clips, knowing that the choice then flatters."),
@@ -372,7 +377,7 @@ def ablate(
     with tempfile.TemporaryDirectory() as scratch:
         if data is None:
             ablation.simulate(Path(scratch), seed, console)
-        catalogue = read_catalogue(data or Path(scratch), fold)
+        catalogue = read_catalogue(data or Path(scratch), fold, truth if data else None)
         if data is not None and not test_clips:
             ablation.refuse_official_test_clips(catalogue)
         variants = ablation.ablate(loaded, catalogue, machine, seed=seed, console=console)

@@ -108,6 +108,26 @@ def test_clips_whose_names_hide_the_truth_are_scored_without_figures(
     assert pictures == ["embeddings_fan_section_00_audiomae.png"]
 
 
+def test_what_the_names_hide_may_stand_in_lists_that_are_told_of(
+    dcase: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data" / "fan"
+    (data / "test").mkdir(parents=True)
+    (data / "train").symlink_to(dcase / "fan" / "train")
+    for number, sound in enumerate((fan_sound, strange_sound)):
+        soundfile.write(data / "test" / f"section_00_{number:04d}.wav", sound(10, 1), 16_000)
+    for kind, rows in (("data", (0, 1)), ("domain", (0, 0))):
+        lists = tmp_path / "truth" / f"ground_truth_{kind}"
+        lists.mkdir(parents=True)
+        text = "".join(f"section_00_{number:04d}.wav,{row}\n" for number, row in enumerate(rows))
+        (lists / "ground_truth_fan_section_00_test.csv").write_text(text)
+    told = ("--data", tmp_path / "data", "--truth", tmp_path / "truth", "--out", tmp_path / "out")
+    result = asdtrain("evaluate", *told, "--bundle", small_bundle, "--no-pictures")
+    assert result.exception is None, result.output
+    (section,) = json.loads((tmp_path / "out" / "evaluation.json").read_text())["sections"]
+    assert section["figures"]["source_auc"] == 1.0
+
+
 def result_on(machines: tuple[str, ...]) -> SystemResult:
     rng = np.random.default_rng(0)
     sections = []
