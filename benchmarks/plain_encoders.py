@@ -14,6 +14,11 @@ from asdstream.models.fbank import FbankFrontEnd, _frame_window, _mel_weights
 from asdstream.models.relative_position import relative_buckets
 
 
+def attend_written_out(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Tensor:
+    """Attention with its weights in memory, as it stands in the papers."""
+    return (query @ key.mT * query.shape[-1] ** -0.5).softmax(dim=-1) @ value
+
+
 def plain_front_end(front_end: FbankFrontEnd, waveform: Tensor) -> Tensor:
     """(B, N) to the normalised filter bank (B, T, 128)."""
     banks = []
