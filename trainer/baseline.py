@@ -1,8 +1,11 @@
 """The floor on any data: the autoencoder of DCASE Task 2 in its two modes, and what needs no training at all."""
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +29,7 @@ from trainer.errors import DataError
 from trainer.folder_sound import read_clip
 from trainer.log_mel import log_mel
 from trainer.measured_clips import clips_by_section
+from trainer.products import Product, Products
 from trainer.progress import StageCounter, StageProgress
 from trainer.results import SectionResult, SystemResult
 
@@ -61,8 +65,12 @@ def run_baseline(
     *,
     settings: AutoencoderSettings,
     console: Console,
+    kept: Path,
 ) -> dict[str, SystemResult]:
     """Train one autoencoder for each machine on its training clips, and score its test clips; a result by mode.
+
+    Trained autoencoders go to the folder `kept`, so that a run that was stopped goes on with the next machine; one of
+    other clips or settings is trained anew.
 
     The published code fits its gamma distribution to the losses of training batches, which mix vectors of many clips;
     here it is fitted to the scores of whole training clips, which is what it is compared with. Raises DataError where
@@ -70,6 +78,7 @@ def run_baseline(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     progress = StageProgress(console)
+    products = Products(kept)
     sections = clips_by_section(catalogue, machines)
     for (machine, section), found in sections.items():
         count = sum(clip.split == "train" for clip in found)
@@ -85,8 +94,12 @@ def run_baseline(
         with progress.counting(f"{machine}: log-mel", len(clips)) as counter:
             heard = [_hear(clip, counter) for clip in clips]
         train = [pair for pair in heard if pair[0].split == "train"]
-        with progress.counting(f"{machine}: autoencoder", settings.epochs) as counter:
-            trained = _train(train, settings, device, counter)
+        fingerprint = _fingerprint(train, settings, device)
+        name = f"autoencoder-{machine}"
+        if products.fingerprint(name) != fingerprint:
+            with progress.counting(f"{machine}: autoencoder", settings.epochs) as counter:
+                products.write(name, _train(train, settings, device, counter), fingerprint)
+        trained = _kept(products, name, device)
         trainings[machine] = {
             "loss": trained.loss,
             "validation_loss": trained.validation_loss,
@@ -105,9 +118,24 @@ def _hear(clip: Clip, counter: StageCounter) -> Heard:
     return clip, frames
 
 
+def _fingerprint(train: Sequence[Heard], settings: AutoencoderSettings, device: torch.device) -> str:
+    """Of all that the weights depend on."""
+    heard = hashlib.sha256(json.dumps([asdict(settings), device.type]).encode())
+    for _, frames in train:
+        heard.update(frames.numpy().tobytes())
+    return heard.hexdigest()
+
+
+def _kept(products: Products, name: str, device: torch.device) -> TrainedAutoencoder:
+    product = products.read(name)
+    network = Autoencoder()
+    network.load_state_dict(dict(product.tensors))
+    return TrainedAutoencoder(network.to(device).eval(), **product.facts)
+
+
 def _train(
     train: Sequence[Heard], settings: AutoencoderSettings, device: torch.device, counter: StageCounter
-) -> TrainedAutoencoder:
+) -> Product:
     epochs: list[Epoch] = []
 
     def report(epoch: Epoch) -> None:
@@ -117,7 +145,12 @@ def _train(
 
     began = time.monotonic()
     network = train_autoencoder([frames for _, frames in train], settings, device=device, on_epoch=report)
-    return TrainedAutoencoder(network, epochs[-1].loss, epochs[-1].validation_loss, time.monotonic() - began)
+    facts = {
+        "loss": epochs[-1].loss,
+        "validation_loss": epochs[-1].validation_loss,
+        "seconds": time.monotonic() - began,
+    }
+    return Product(network.state_dict(), facts)
 
 
 def _scores(network: Autoencoder, heard: Sequence[Heard]) -> dict[str, NDArray[np.float64]]:

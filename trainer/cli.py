@@ -327,7 +327,7 @@ def baseline(
     One autoencoder per machine, trained on the training clips of both domains; test clips are only scored. Beside its
     two scores stands one that needs no training: the distance of log-mel statistics to the nearest training clip.
     Writes anomaly_score_*.csv, decision_result_*.csv and evaluation.json to the folders mse, mahalanobis and
-    statistics in --out, and comparison.md.
+    statistics in --out, and comparison.md. What was stopped goes on with the machine that it had come to.
     """
     from trainer.autoencoder import AutoencoderSettings
     from trainer.baseline import run_baseline
@@ -335,7 +335,10 @@ def baseline(
     from trainer.evaluation_report import write_system, write_tables
 
     settings = AutoencoderSettings(epochs=epochs, seed=seed)
-    results = run_baseline(read_catalogue(data, fold, truth), machine, settings=settings, console=Console(stderr=True))
+    catalogue = read_catalogue(data, fold, truth)
+    results = run_baseline(
+        catalogue, machine, settings=settings, console=Console(stderr=True), kept=out / "autoencoders"
+    )
     compared = compare([(result.system, result) for result in results.values()])
     for mode, system in zip(results, compared, strict=True):
         write_system(out / mode, system)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 from typer.testing import CliRunner, Result
 
 from trainer import cli
+from trainer.autoencoder import Autoencoder, train_autoencoder
 from trainer.baseline import Heard, gamma_threshold, statistics_scores
 from trainer.catalogue import Clip, Domain
 
@@ -49,6 +51,37 @@ def test_the_baseline_writes_the_official_files_and_every_figure_for_each_mode(d
         decided = [line.rpartition(",")[2] == "1" for line in decisions]
         assert decided == [float(line.rpartition(",")[2]) > section["threshold"] for line in scores]
     assert "hummer: autoencoder: 10 of 10" in result.output
+
+
+def test_what_was_stopped_goes_on_with_the_machine_that_it_had_come_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_machine(tmp_path / "data", "hummer", sound, source=4)
+    write_machine(tmp_path / "data", "singer", sound, source=4)
+    trained: list[int] = []
+    stop_at = 2
+
+    def train(clips: Sequence[torch.Tensor], *arguments: object, **options: object) -> Autoencoder:
+        trained.append(len(clips))
+        if len(trained) == stop_at:
+            raise KeyboardInterrupt
+        return train_autoencoder(clips, *arguments, **options)
+
+    monkeypatch.setattr("trainer.baseline.train_autoencoder", train)
+
+    def run(out: str, epochs: int = 1) -> None:
+        asdtrain("baseline", "--data", data, "--epochs", epochs, "--out", tmp_path / out)
+
+    run("stopped")
+    assert len(trained) == 2
+    run("stopped")
+    assert len(trained) == 3, "the first machine's was kept"
+    run("unbroken")
+    name = "mse/anomaly_score_hummer_section_00_test.csv"
+    assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+    before = len(trained)
+    run("stopped", epochs=2)
+    assert len(trained) == before + 2, "other settings are trained anew"
 
 
 def test_the_same_seed_gives_the_same_scores(dcase: Path, tmp_path: Path) -> None:
