@@ -15,10 +15,10 @@ from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.config import ChannelSection, Config, MqttSettings
-from asdstream.engine.batching import BatchPolicy, batch_sizes
+from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.loop import EngineLoop
-from asdstream.engine.overload import Overload, OverloadPolicy
+from asdstream.engine.overload import OverloadPolicy
 from asdstream.engine.separate_as import SeparateAs
 from asdstream.enrolment import references_of
 from asdstream.health import channel_health
@@ -38,6 +38,7 @@ from asdstream.wiring import (
     bearable_rate,
     broker_of,
     embedder_of,
+    engine_loop_of,
     make_source,
     scorer_of,
     separation_of,
@@ -53,13 +54,8 @@ HEALTH_EVERY_S = 10.0
 REFERENCES_EVERY_S = 2.0
 """How soon references that a command has put into the store are taken up."""
 STOP_WITHIN_S = 3.0
-BATCH_DEADLINE_OF_HOP = 0.1
-"""A window waits for company at most this share of the shortest hop."""
 JUDGE_QUEUE = 64
 """Batches of embeddings that may wait for the judge."""
-WAITING_WINDOWS = 64
-WAITING_PER_CHANNEL = 4
-"""The larger of both may wait for the engine: 64 windows are 41 MB of sound."""
 OVERLOAD = OverloadPolicy()
 
 
@@ -147,13 +143,8 @@ class Daemon:
     def _engine_loop(self) -> EngineLoop:
         hops = {channel.id: channel.hop for channel in self._config.channels}
         unpaced = frozenset(name for name, listener in self._listeners.items() if not listener.source.paced)
-        capacity = max(WAITING_WINDOWS, WAITING_PER_CHANNEL * len(hops), self._batch_sizes[-1])
-        return EngineLoop(
-            self._embedder,
-            BatchPolicy(self._batch_sizes, BATCH_DEADLINE_OF_HOP * min(hops.values()), capacity),
-            self._separate_as,
-            overload=Overload({name: hop for name, hop in hops.items() if name not in unpaced}, OVERLOAD),
-            unpaced=unpaced,
+        return engine_loop_of(
+            self._embedder, self._config.engine.max_batch, hops, self._separate_as, OVERLOAD, unpaced=unpaced
         )
 
     def _separations(self) -> dict[str, SeparateAs]:

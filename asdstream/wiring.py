@@ -1,6 +1,6 @@
 """From sections of the configuration to the parts that they describe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,15 +24,24 @@ from asdstream.config import (
     MqttSettings,
     SimulatorSettings,
 )
+from asdstream.engine.batching import BatchPolicy, batch_sizes
+from asdstream.engine.overload import Overload, OverloadPolicy
 from asdstream.engine.separate_as import BothWays, SeparateAs
 from asdstream.mqtt.broker import Broker, Tls
 from asdstream.scoring.false_alarms import FalseAlarmRate
 
 if TYPE_CHECKING:
     from asdstream.bundle import Bundle
+    from asdstream.engine.loop import EngineLoop
     from asdstream.engine.protocol import Engine
     from asdstream.scoring.machine_scorer import MachineScorer
     from asdstream.scoring.reference import Reference
+
+BATCH_DEADLINE_OF_HOP = 0.1
+"""A window waits for company at most this share of the shortest hop."""
+WAITING_WINDOWS = 64
+WAITING_PER_CHANNEL = 4
+"""The larger of both may wait for the engine: 64 windows are 41 MB of sound."""
 
 
 def embedder_of(section: EngineSection, bundle: "Bundle", state: Path | None = None) -> "Engine":
@@ -46,6 +55,29 @@ def embedder_of(section: EngineSection, bundle: "Bundle", state: Path | None = N
 
     cache = state / "compiled" if section.compile and state is not None else None
     return Embedder(bundle, section.device, section.precision, section.threads, section.max_batch, cache)
+
+
+def engine_loop_of(
+    engine: "Engine",
+    max_batch: int,
+    hops: Mapping[str, float],
+    separate_as: Mapping[str, SeparateAs],
+    overload: OverloadPolicy | None = None,
+    *,
+    unpaced: frozenset[str] = frozenset(),
+) -> "EngineLoop":
+    """The loop that stands between channels with these hops, in seconds, and `engine`; the rest as `EngineLoop`'s."""
+    from asdstream.engine.loop import EngineLoop
+
+    sizes = batch_sizes(max_batch)
+    capacity = max(WAITING_WINDOWS, WAITING_PER_CHANNEL * len(hops), sizes[-1])
+    return EngineLoop(
+        engine,
+        BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * min(hops.values()), capacity),
+        separate_as,
+        overload=Overload({name: hop for name, hop in hops.items() if name not in unpaced}, overload),
+        unpaced=unpaced,
+    )
 
 
 def broker_of(section: MqttSection) -> Broker:
