@@ -1,6 +1,6 @@
 """The command line: collects the commands."""
 
-from asdstream.cli import bundle, check, demo, devices, enroll, feed, run, score
+from asdstream.cli import bench, bundle, check, demo, devices, enroll, feed, run, score
 from asdstream.cli.frame import new_app, run_app
 
 app = new_app(
@@ -14,6 +14,7 @@ app.command("score")(score.score)
 app.command("feed")(feed.feed)
 app.command("enroll")(enroll.enroll)
 app.command("devices")(devices.devices)
+app.command("bench")(bench.bench)
 app.add_typer(bundle.app, name="bundle")
 
 
