@@ -26,6 +26,11 @@ class Findings:
     channels_held: int | None = None
     tries: tuple[PacedRun, ...] = ()
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether fewer channels than were held have been shed: something else has taken the machine's time."""
+        return self.channels_held is not None and self.latency is not None and self.latency.lost > 0
+
 
 def measure(subject: Subject, seconds: float, load: float, meter: EnergyMeter | None, tell: Tell) -> Findings:
     """The rate, the largest number of channels held, and the latency at `load` (0 to 1) times that number.

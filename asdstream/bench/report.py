@@ -61,6 +61,7 @@ class Report:
             },
             "channels_held": found.channels_held,
             "tries": [run_json(run) for run in found.tries],
+            "disturbed": found.disturbed,
             "latency": found.latency and run_json(found.latency),
             "gpu_bytes": self.gpu_bytes,
         }
@@ -107,6 +108,8 @@ class Report:
             yield "windows scored", f"{run.scored} of {run.windows}", f"{run.shed} shed, {run.dropped} dropped"
             yield "engine busy", f"{run.busy:.0%}", "share of the time in which it computed"
             yield "resident memory", f"{run.resident_bytes / 1e6:.0f} MB", f"with {channels}"
+        if found.disturbed:
+            yield "caution", "", "fewer channels were shed than were held: something else ran, so measure again"
         if self.gpu_bytes is not None:
             yield "memory of the GPU", f"{self.gpu_bytes / 1e6:.0f} MB", "the most that was held"
 

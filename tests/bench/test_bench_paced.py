@@ -131,7 +131,8 @@ def test_the_whole_measurement_finds_a_number_proves_it_and_stays_below_it_for_l
     capacity = 13
 
     def paced(engine: object, scorer: object, channels: int, hop_s: float, seconds: float, *_: object, **__: object):
-        return PacedRun(channels, hop_s, seconds, 10, 10, max(0, channels - capacity), 0, (0.1, 0.1), 1)
+        shed = max(0, channels - capacity)
+        return PacedRun(channels, hop_s, seconds, 100, 100 - shed, shed, 0, (0.1, 0.1), 1)
 
     monkeypatch.setattr("asdstream.bench.findings.run_paced", paced)
     told: list[PacedRun] = []
@@ -142,6 +143,7 @@ def test_the_whole_measurement_finds_a_number_proves_it_and_stays_below_it_for_l
     assert found.latency is not None
     assert found.latency.channels == 9
     assert told == [*found.tries, found.latency]
+    assert not found.disturbed
     capacity = 0
     nothing = measure(subject(SleepingEngine(0.001)), 0.05, 0.7, None, told.append)
     assert (nothing.channels_held, nothing.latency) == (0, None)

@@ -1,6 +1,7 @@
 """The report of a measurement."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_a_machine_that_holds_not_even_one_channel_is_reported_as_such() -> None
     found = Findings(None, SteadyRate(1, 20.0), 0, (RUN,))
     assert "channels held │ 0" in shown(report(found))
     assert report(found).to_json()["latency"] is None
+
+
+def test_fewer_channels_that_are_shed_although_more_were_held_call_for_another_measurement() -> None:
+    shed = replace(RUN, scored=130, shed=10)
+    disturbed = report(Findings(shed, SteadyRate(250, 20.0, 500.0), 10, (replace(RUN, channels=10),)))
+    assert "caution" in shown(disturbed)
+    assert "measure again" in shown(disturbed)
+    assert disturbed.to_json()["disturbed"] is True
+    assert "caution" not in shown(report(WHOLE))
+    assert report(WHOLE).to_json()["disturbed"] is False
+    assert not Findings(shed).disturbed, "a number that was asked for may be too large"
 
 
 @pytest.mark.parametrize(
