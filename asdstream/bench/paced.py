@@ -39,6 +39,7 @@ def run_paced(
     *,
     max_batch: int = 8,
     seed: int = 0,
+    pace: float = 1.0,
 ) -> PacedRun:
     """Let `channels` send a window every `hop_s` seconds for `seconds`, and count what becomes of them.
 
@@ -46,6 +47,9 @@ def run_paced(
     channels' hops end at moments that are drawn once with `seed`, as those of sources that know nothing of each other
     do. Before the clock runs, each channel's first window is embedded, so that all have been heard for a while. Capture
     itself (drivers, resampling) and the broker have no part in it: a window is published when its message is encoded.
+
+    With a `pace`, `pace` times as much sound goes by: windows come every `hop_s` / `pace` seconds, which is the hop
+    that the result tells, and each goes on by `hop_s`.
 
     The engine should be warm. Raises EngineError where it fails, ScoringError where nothing can be scored, and
     ValueError for no channel or a hop of less than one sample.
@@ -56,8 +60,9 @@ def run_paced(
     for place in range(0, channels, max_batch):
         for embedding in engine.embed(first[place : place + max_batch], separations):
             scorer.score(embedding)
-    loop = engine_loop_of(engine, max_batch, dict.fromkeys(sound.names, hop_s), separations)
-    line = _Line(loop, scorer, sound, _schedule(channels, hop_s, seconds, seed))
+    every_s = hop_s / pace
+    loop = engine_loop_of(engine, max_batch, dict.fromkeys(sound.names, every_s), separations)
+    line = _Line(loop, scorer, sound, _schedule(channels, every_s, seconds, seed), every_s)
     return line.run(seconds)
 
 
@@ -83,11 +88,14 @@ def _schedule(channels: int, hop_s: float, seconds: float, seed: int) -> _Schedu
 class _Line:
     """The stages of one run, each in a thread of its own."""
 
-    def __init__(self, loop: EngineLoop, scorer: MachineScorer, sound: ChannelSound, schedule: _Schedule) -> None:
+    def __init__(
+        self, loop: EngineLoop, scorer: MachineScorer, sound: ChannelSound, schedule: _Schedule, hop_s: float
+    ) -> None:
         self._loop = loop
         self._scorer = scorer
         self._sound = sound
         self._schedule = schedule
+        self._hop_s = hop_s
         self._begun = 0.0
         self._sent = 0
         self._embedded: queue.Queue[Sequence[Embedding]] = queue.Queue(JUDGE_QUEUE)
@@ -100,7 +108,7 @@ class _Line:
         self._crew.hire("capture", self._capture_step)
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
-        drained = self._begun + seconds + DRAIN_S + DRAIN_HOPS * self._sound.hop_s
+        drained = self._begun + seconds + DRAIN_S + DRAIN_HOPS * self._hop_s
         self._wait_until(lambda: self._done, drained)
         resident = resident_bytes()
         self._crew.dismiss(DRAIN_S)
@@ -164,7 +172,7 @@ class _Line:
         computed_s = sum(max(0.0, min(computed, end) - taken) for taken, computed in self._batches)
         return PacedRun(
             channels=len(self._sound.names),
-            hop_s=self._sound.hop_s,
+            hop_s=self._hop_s,
             seconds=seconds,
             windows=self._sent,
             scored=len(self._published),

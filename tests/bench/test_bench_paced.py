@@ -87,6 +87,22 @@ def test_channels_that_are_too_many_are_shed_as_the_daemon_does_and_counted() ->
     assert engine.largest == 4
 
 
+def test_sound_may_go_by_faster_than_it_would() -> None:
+    engine = SleepingEngine(0.0)
+    starts: dict[str, list[int]] = {}
+    embed = engine.embed
+
+    def heard(windows: Sequence[Window], separate_as: Mapping[str, object] | None = None) -> list[Embedding]:
+        for window in windows:
+            starts.setdefault(window.channel, []).append(window.start)
+        return embed(windows, separate_as)
+
+    engine.embed = heard  # type: ignore[method-assign]
+    run = run_paced(engine, scorer(), channels=2, hop_s=1.0, seconds=0.5, pace=20.0)
+    assert (run.hop_s, run.windows, run.scored) == (0.05, 20, 20)
+    assert starts["channel-0"] == [index * 16_000 for index in range(11)]
+
+
 def test_an_engine_that_fails_ends_the_run_with_its_reason() -> None:
     with pytest.raises(EngineError, match=r"2 channels could not be heard to the end.*no memory"):
         run_paced(SleepingEngine(0.0, fails_after=6), scorer(), channels=2, hop_s=0.1, seconds=5.0)
