@@ -227,8 +227,74 @@ class AlarmsSection(Section):
         le=1000.0,
         description="False alarms a day and channel that are bearable; sets the threshold.",
     )
+    on_delay_s: float = Field(
+        default=0.0, ge=0.0, le=86_400.0, description="Seconds that k of n must have held before the alarm is raised."
+    )
+    off_delay_s: float = Field(
+        default=0.0, ge=0.0, le=86_400.0, description="Seconds that it must have been quiet before the alarm clears."
+    )
+    latching: bool = Field(
+        default=False, description="Whether an anomaly stands until it is reset, also when it is over by itself."
+    )
+    must_acknowledge: bool = Field(
+        default=False, description="Whether an alarm that has cleared stays on display until it is acknowledged."
+    )
+    re_alarm_s: float = Field(
+        default=28_800.0,
+        ge=0.0,
+        le=2_592_000.0,
+        description="An alarm that is acknowledged and still stands comes back after so many seconds; 0: never.",
+    )
+    re_alarm_severity: int = Field(
+        default=200,
+        ge=0,
+        le=1000,
+        description="One that is acknowledged comes back when it is so much more severe than it was then; 0: never.",
+    )
+    max_shelve_s: float = Field(
+        default=604_800.0, ge=1.0, le=31_536_000.0, description="No alarm is shelved for longer at a time."
+    )
     source_lost_after_s: float = Field(
         default=10.0, ge=1.0, le=86_400.0, description="Seconds without sound after which a channel counts as lost."
+    )
+    source_back_after_s: float = Field(
+        default=0.0, ge=0.0, le=86_400.0, description="Seconds of sound after which it no longer does."
+    )
+    silent_after_s: float = Field(
+        default=30.0, ge=1.0, le=86_400.0, description="Seconds as quiet as only a dead input is that raise an alarm."
+    )
+    clipped_after_s: float = Field(
+        default=30.0, ge=1.0, le=86_400.0, description="Seconds of clipped sound that raise an alarm."
+    )
+    clipped_share: float = Field(
+        default=0.01, gt=0.0, le=1.0, description="Sound of which this share of samples is clipped counts as clipped."
+    )
+    stalled_after_s: float = Field(
+        default=60.0,
+        ge=30.0,
+        le=86_400.0,
+        description="Seconds in which sound comes in, but no window becomes complete, that raise an alarm.",
+    )
+    unscored_after_s: float = Field(
+        default=60.0,
+        ge=30.0,
+        le=86_400.0,
+        description="Seconds in which windows become complete, but none is scored, that raise an alarm.",
+    )
+    overload_after_s: float = Field(
+        default=60.0,
+        ge=1.0,
+        le=86_400.0,
+        description="Seconds in which the engine leaves windows out that raise an alarm.",
+    )
+    disk_free_min_mb: float = Field(
+        default=500.0, ge=0.0, le=1e6, description="Less room on the disk of the store raises an alarm; 0: never."
+    )
+    technical_clear_s: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds that silence, clipping, overload or a full disk must be over before their alarms clear.",
     )
 
     @model_validator(mode="after")

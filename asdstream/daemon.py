@@ -1,6 +1,7 @@
 """The daemon: wires the rooms together, starts and stops them."""
 
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from ulid import ULID
 
 from asdstream import __version__
 from asdstream import bundle as bundles
-from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.alarms.channel_alarms import ChannelAlarms
+from asdstream.alarms.elapsed import Instant
 from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
@@ -33,6 +35,7 @@ from asdstream.mqtt.topics import Topics
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import Reference
 from asdstream.store.store import Store
+from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
 from asdstream.wiring import (
     alarm_policy,
     bearable_rate,
@@ -51,6 +54,12 @@ log = structlog.get_logger()
 CAPTURE_ROUND_S = 0.02
 """Seconds between two rounds over the sources: short against a hop, long against the cost of a round."""
 HEALTH_EVERY_S = 10.0
+CHECK_EVERY_S = 1.0
+"""How often the technical alarms look for trouble."""
+KEEP_EVERY_S = 10.0
+"""How much of what happens between two transitions a crash can make the alarms forget."""
+NODE = ""
+"""In place of a channel: what belongs to all of them."""
 REFERENCES_EVERY_S = 2.0
 """How soon references that a command has put into the store are taken up."""
 STOP_WITHIN_S = 3.0
@@ -92,13 +101,28 @@ class Daemon:
         cases = {
             channel.id: Case(
                 self._scorers[channel.id],
-                ChannelAlarm(policy, channel.id, channel.machine, lambda: str(ULID()), remembered.get(channel.id)),
+                ChannelAlarms(policy, channel.id, channel.machine, _new_id, remembered.get(channel.id)),
             )
             for channel in config.channels
         }
         self._judge = Judge(
-            cases, self._store, self._topics, self._boot_id, self._client.publish, self._outbox.wake, time.monotonic
+            cases,
+            self._store,
+            self._topics,
+            self._boot_id,
+            self._client.publish,
+            self._outbox.wake,
+            time.monotonic,
+            ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
         )
+        self._troubles = {
+            channel: ChannelTroubles(listener, config.alarms.source_lost_after_s, config.alarms.clipped_share)
+            for channel, listener in self._listeners.items()
+        }
+        hops = {channel.id: channel.hop for channel in config.channels}
+        self._node_troubles = NodeTroubles(hops, config.alarms.disk_free_min_mb)
+        self._check_due = time.monotonic()
+        self._keep_due = time.monotonic() + KEEP_EVERY_S
         # Filled by capture and engine, emptied by the judge; bounded, so that a slow disk slows the engine down.
         self._cases_to_hear: queue.Queue[Sequence[Embedding] | Sequence[Presence]] = queue.Queue(JUDGE_QUEUE)
         self._crew = Crew()
@@ -181,12 +205,13 @@ class Daemon:
         configured = {channel.id for channel in self._config.channels}
         policy = alarm_policy(self._config.alarms)
         for channel, snapshot in self._store.snapshots().items():
-            if channel in configured:
+            if channel in configured or channel == NODE:
                 continue
             machine = next((state.machine for state in snapshot.states), channel)
-            alarm = ChannelAlarm(policy, channel, machine, lambda: str(ULID()), snapshot)
-            events = alarm.retire(time.time(), "the channel is no longer configured")
-            self._store.commit([alarm.snapshot()], event_messages(self._topics, events, self._boot_id))
+            alarms = ChannelAlarms(policy, channel, machine, _new_id, snapshot)
+            now = Instant(time.monotonic(), time.time())
+            events = alarms.retire(now, "the channel is no longer configured")
+            self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
             self._store.forget_channel(channel)
             log.warning("channel_retired", channel=channel, alarms_cleared=len(events))
 
@@ -215,6 +240,14 @@ class Daemon:
             self._hand_to_judge(embeddings)
 
     def _judge_step(self) -> None:
+        self._judge.obey(time.time())
+        now = time.monotonic()
+        if now >= self._check_due:
+            self._check_due = now + CHECK_EVERY_S
+            self._judge.check(self._look_for_trouble(now), time.time())
+        if now >= self._keep_due:
+            self._keep_due = now + KEEP_EVERY_S
+            self._judge.keep()
         try:
             batch = self._cases_to_hear.get(timeout=IDLE_S)
         except queue.Empty:
@@ -224,6 +257,21 @@ class Daemon:
             self._judge.notice([item for item in batch if isinstance(item, Presence)], time.time())
         finally:
             self._cases_to_hear.task_done()
+
+    def _look_for_trouble(self, now: float) -> dict[str, Troubles]:
+        """By channel, and of the node."""
+        scored = self._judge.windows_scored
+        found = {
+            channel: troubles.look(now, scored.get(channel, 0), ready=self._scorers[channel].ready)
+            for channel, troubles in self._troubles.items()
+        }
+        shedding = {channel: self._engine.shedding(channel) for channel in self._troubles}
+        given_way = {channel: given for channel, given in shedding.items() if given is not None}
+        try:
+            free_bytes = shutil.disk_usage(self._config.store.path.parent).free
+        except OSError:
+            free_bytes = None
+        return found | {NODE: self._node_troubles.look(given_way, free_bytes)}
 
     def _hand_to_judge(self, batch: Sequence[Embedding] | Sequence[Presence]) -> None:
         while not self._crew.stop.is_set():
@@ -293,7 +341,7 @@ class Daemon:
         )
         self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
         for state in self._store.alarms():
-            if state.active:
+            if state.of_interest:
                 # A broker that was started anew has forgotten what it retained.
                 standing = state_message(self._topics, state)
                 self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
@@ -320,10 +368,16 @@ class Daemon:
         left = self._crew.dismiss((deadline - time.monotonic()) / 2)
         if left:
             log.warning("workers_still_at_work", workers=left)
+        if "judge" not in left:
+            self._judge.keep()
         self._capture.stop()
         self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))
         self._client.stop(max(0.1, deadline - time.monotonic()))
         self._store.close()
+
+
+def _new_id() -> str:
+    return str(ULID())
 
 
 def _delivery(source: MqttSource) -> Handler:

@@ -95,7 +95,7 @@ def broker_of(section: MqttSection) -> Broker:
 
 
 def alarm_policy(alarms: AlarmsSection) -> AlarmPolicy:
-    """When the alarm of a channel is raised and cleared."""
+    """When the alarms of a channel are raised and cleared."""
     return AlarmPolicy(
         k=alarms.k,
         n=alarms.n,
@@ -103,6 +103,20 @@ def alarm_policy(alarms: AlarmsSection) -> AlarmPolicy:
         clear_level=alarms.clear_level,
         min_duration_s=alarms.min_duration_s,
         update_interval_s=alarms.update_interval_s,
+        on_delay_s=alarms.on_delay_s,
+        off_delay_s=alarms.off_delay_s,
+        latching=alarms.latching,
+        must_acknowledge=alarms.must_acknowledge,
+        re_alarm_s=alarms.re_alarm_s,
+        re_alarm_severity=alarms.re_alarm_severity,
+        max_shelve_s=alarms.max_shelve_s,
+        source_back_after_s=alarms.source_back_after_s,
+        silent_after_s=alarms.silent_after_s,
+        clipped_after_s=alarms.clipped_after_s,
+        stalled_after_s=alarms.stalled_after_s,
+        unscored_after_s=alarms.unscored_after_s,
+        overload_after_s=alarms.overload_after_s,
+        technical_clear_s=alarms.technical_clear_s,
     )
 
 

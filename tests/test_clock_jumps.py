@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.capture import Capture, Listener, Presence
@@ -61,7 +61,7 @@ class Line:
         calibration = Calibration.fit(np.abs(np.random.default_rng(0).normal(0.01, 0.002, 100)))
         scorer = Scorer("fan", known, calibration, FalseAlarmRate(0.1, 1.0, 3, 5))
         policy = AlarmPolicy(k=3, n=5, clear_windows=4, min_duration_s=12.0)
-        alarm = ChannelAlarm(policy, "fan-1", "fan", lambda: f"{next(numbers):026d}")
+        alarm = ChannelAlarms(policy, "fan-1", "fan", lambda: f"{next(numbers):026d}")
         self._judge = Judge(
             {"fan-1": Case(scorer, alarm)},
             self.store,

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
-from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.alarms.channel_alarms import ChannelAlarms
+from asdstream.alarms.command import Acknowledge, CommandRefusedError, TakeOutOfService
+from asdstream.alarms.event import Act, AlarmKind
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.capture import Presence
 from asdstream.audio.window import WINDOW_SAMPLES, Window
@@ -36,7 +39,7 @@ class Factory:
         prototypes = {"audiomae": BranchPrototypes(NORMAL[None], np.zeros((0, 3), np.float32))} if known else None
         scorer = Scorer("fan", prototypes, calibration, FalseAlarmRate(0.1, 1.0, 2, 3))
         identities = count()
-        alarm = ChannelAlarm(AlarmPolicy(k=2, n=3), "fan-1", "fan", lambda: f"{next(identities):026d}")
+        alarm = ChannelAlarms(AlarmPolicy(k=2, n=3), "fan-1", "fan", lambda: f"{next(identities):026d}")
         self.judge = Judge(
             {"fan-1": Case(scorer, alarm)},
             self.store,
@@ -45,6 +48,7 @@ class Factory:
             lambda topic, payload: self.published.append((topic, json.loads(payload))),
             self._wake,
             clock=lambda: 12.5,
+            node=ChannelAlarms(AlarmPolicy(disk_after_s=0.0), "", "", lambda: f"{next(identities):026d}"),
         )
 
     def _wake(self) -> None:
@@ -111,3 +115,74 @@ def test_a_machine_with_nothing_to_compare_with_is_not_scored_and_does_not_stop_
     factory.hear(NORMAL, STRANGE)
     assert factory.published == []
     assert factory.judge.windows_scored == {}
+
+
+def told(factory: Factory) -> list[tuple[str, str | None]]:
+    events = [json.loads(row.message.payload) for row in factory.store.outbox_pending(100) if row.message.payload]
+    return [(event["transition"], event["actor"]) for event in events if event["schema"] == "asd.event/1"]
+
+
+def test_a_command_is_carried_out_by_the_thread_of_the_judge_and_answered(factory: Factory) -> None:
+    factory.hear(STRANGE, STRANGE)
+    answer = factory.judge.submit(Acknowledge("fan-1.anomaly", "ann"))
+    again = factory.judge.submit(Acknowledge("fan-1.anomaly", "bob"))
+    assert not answer.done()
+    factory.judge.obey(utc=130.0)
+    assert answer.result(0).acknowledged == Act("ann", 130.0)
+    with pytest.raises(CommandRefusedError, match="is acknowledged already, by ann"):
+        again.result(0)
+    assert told(factory) == [("raised", None), ("acknowledged", "ann")]
+    assert factory.store.alarms()[0].acknowledged == Act("ann", 130.0)
+    state = json.loads(factory.store.outbox_pending(10)[-1].message.payload)
+    assert (state["acknowledged"], state["acknowledged_by"]) == (True, "ann")
+    assert state["acknowledged_at"] == "1970-01-01T00:02:10.000Z"
+
+
+@pytest.mark.parametrize("alarm_id", ["fan-2.anomaly", "fan-1.thirst", "anomaly!", ""])
+def test_a_command_to_an_alarm_that_does_not_exist_is_refused(factory: Factory, alarm_id: str) -> None:
+    answer = factory.judge.submit(Acknowledge(alarm_id, "ann"))
+    factory.judge.obey(utc=0.0)
+    with pytest.raises(CommandRefusedError, match=f'there is no alarm "{alarm_id}"'):
+        answer.result(0)
+
+
+def test_a_command_that_nobody_waits_for_any_more_is_not_carried_out(factory: Factory) -> None:
+    assert factory.judge.submit(TakeOutOfService("disk", "ann")).cancel()
+    factory.judge.obey(utc=0.0)
+    assert told(factory) == []
+
+
+def test_troubles_of_a_channel_and_of_the_node_become_alarms(factory: Factory) -> None:
+    factory.judge.check({"fan-1": {AlarmKind.SOURCE: "away"}, "": {AlarmKind.DISK: "little room"}}, utc=50.0)
+    assert {state.alarm_id for state in factory.store.alarms() if state.active} == {"fan-1.source", "disk"}
+    topics = [row.message.topic for row in factory.store.outbox_pending(10)]
+    assert "asd/v1/plant/line/alarm/disk/state" in topics
+
+
+def test_a_channel_whose_sound_is_lost_says_unknown_where_its_anomaly_stands_and_has_no_event_of_it(
+    factory: Factory,
+) -> None:
+    factory.judge.notice([Presence("fan-1", lost=True, reason="no sound for 10 s")], utc=50.0)
+    message = factory.store.outbox_pending(10)[-1].message
+    assert message.topic == "asd/v1/plant/line/alarm/fan-1.anomaly/state"
+    state = json.loads(message.payload)
+    assert (state["condition"], state["active"], state["raised_at"]) == ("unknown", False, None)
+    assert told(factory) == [("raised", None)]
+    factory.judge.notice([Presence("fan-1", lost=False, reason="")], utc=60.0)
+    factory.hear(NORMAL)
+    message = factory.store.outbox_pending(10)[-1].message
+    assert (message.topic, message.payload) == ("asd/v1/plant/line/alarm/fan-1.anomaly/state", b"")
+
+
+def test_what_happens_between_transitions_is_kept_when_asked_to(factory: Factory) -> None:
+    factory.hear(STRANGE)
+    assert factory.store.snapshots() == {}
+    factory.judge.keep()
+    kept = factory.store.snapshots()
+    assert len(kept["fan-1"].windows.history) == 1
+    assert "" in kept
+    assert factory.store.outbox_size() == 0
+    factory.store.close()
+    with capture_logs() as logs:
+        factory.judge.keep()
+    assert [line["event"] for line in logs] == ["alarms_not_kept"]

@@ -9,6 +9,7 @@ from system_bundles import contents_of, separator
 
 from asdstream import bundle as bundles
 from asdstream import config as configuration
+from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.file import FileSource
 from asdstream.audio.microphone import MicrophoneSource
 from asdstream.audio.mqtt import MqttSource
@@ -77,6 +78,9 @@ def test_the_numbers_of_the_alarm_and_of_the_broker_arrive(tmp_path: Path) -> No
 k = 2
 n = 7
 clear_windows = 3
+latching = true
+re_alarm_s = 60
+silent_after_s = 5
 false_alarms_per_day = 2.0
 [mqtt]
 host = "broker.plant"
@@ -87,11 +91,16 @@ password_file = "password"
     config = config_with('{ kind = "mqtt" }', tmp_path, more)
     policy = alarm_policy(config.alarms)
     assert (policy.k, policy.n, policy.clear_windows) == (2, 7, 3)
+    assert (policy.latching, policy.re_alarm_s, policy.silent_after_s) == (True, 60.0, 5.0)
     rate = bearable_rate(config.alarms, hop_s=0.5)
     assert (rate.per_day, rate.hop_s, rate.k, rate.n) == (2.0, 0.5, 2, 7)
     broker = broker_of(config.mqtt)
     assert (broker.host, broker.port, broker.username, broker.password) == ("broker.plant", 8883, "asd", "open sesame")
     assert "sesame" not in repr(broker)
+
+
+def test_without_other_wishes_alarms_are_those_of_the_policy(tmp_path: Path) -> None:
+    assert alarm_policy(config_with('{ kind = "mqtt" }', tmp_path).alarms) == AlarmPolicy()
 
 
 def test_auto_separates_as_the_prototypes_were_made_and_unknown_types_with_their_own_separator(tmp_path: Path) -> None:

@@ -1,48 +1,73 @@
-"""Everything the alarm of a channel remembers, so that a restart changes nothing."""
+"""Everything the alarms of a channel remember, so that a restart changes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from asdstream.alarms.event import AlarmKind, AlarmState
+from pydantic import TypeAdapter
+
+from asdstream.alarms.alarm import AlarmMemory
+from asdstream.alarms.anomaly import Course
+from asdstream.alarms.condition import WindowMemory
+from asdstream.alarms.event import AlarmKind, AlarmState, Condition
+from asdstream.alarms.severity import LEAST
+from asdstream.alarms.technical import TECHNICAL, Watched
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmSnapshot:
-    """The memory of a `ChannelAlarm`.
+    """The memory of `ChannelAlarms`.
 
-    `anomaly` and `source` are the alarms as they stand or last stood. `history` holds the latest windows, oldest
-    first: the score of one over the threshold, None for any other. `quiet_windows` counts the latest windows in a row
-    at or under the clear level, `lasted_s` and `since_told_s` sum the time between windows since the raise and since
-    the latest event, `news` says whether there is something to tell, `latest` is the end of the latest window in UTC
-    seconds.
+    `alarms` are those that were ever raised or are of interest, `windows` and `course` belong to the anomaly,
+    `watched` to the technical alarms. `elapsed` is where the axis of all delays stood at `utc`.
     """
 
     channel: str
-    anomaly: AlarmState | None = None
-    source: AlarmState | None = None
-    history: tuple[float | None, ...] = ()
-    quiet_windows: int = 0
-    lasted_s: float = 0.0
-    since_told_s: float = 0.0
-    news: bool = False
-    latest: float | None = None
+    alarms: tuple[AlarmMemory, ...] = ()
+    windows: WindowMemory = field(default_factory=WindowMemory)
+    course: Course = field(default_factory=Course)
+    watched: Mapping[AlarmKind, Watched] = field(default_factory=dict)
+    elapsed: float = 0.0
+    utc: float | None = None
 
     @property
     def states(self) -> tuple[AlarmState, ...]:
-        """Both alarms, as far as they were ever raised."""
-        return tuple(state for state in (self.anomaly, self.source) if state is not None)
+        """The alarms, as they stand or last stood."""
+        return tuple(memory.state for memory in self.alarms)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        found: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "AlarmSnapshot":
-        """The inverse of `to_dict`, also after JSON; raises KeyError, TypeError or ValueError on anything else."""
-        fields = dict(data)
-        fields["history"] = tuple(fields["history"])
-        for kind in ("anomaly", "source"):
-            if fields[kind] is not None:
-                fields[kind] = AlarmState(**{**fields[kind], "kind": AlarmKind(fields[kind]["kind"])})
-        return cls(**fields)
+        """The inverse of `to_dict`, also after JSON; raises KeyError, TypeError or ValueError on anything else.
+
+        What was written when an alarm was either active or not is read as well.
+        """
+        return _ADAPTER.validate_python(_of_first_layout(data) if "anomaly" in data else data)
+
+
+_ADAPTER = TypeAdapter(AlarmSnapshot)
+
+
+def _of_first_layout(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Database schema 1: one anomaly and one source, flat. How far windows were over the threshold is not in it."""
+    alarms = []
+    for state in (data["anomaly"], data["source"]):
+        if state is not None:
+            kind = AlarmKind(state["kind"])
+            condition = Condition.ABNORMAL if state["active"] else Condition.NORMAL
+            severity = TECHNICAL[kind].severity if kind in TECHNICAL else LEAST
+            alarms.append({"state": {**state, "condition": condition, "severity": severity}})
+    history = [None if score is None else {"score": score, "level": 1.0} for score in data["history"]]
+    source = data["source"]
+    lost = source is not None and source["active"]
+    return {
+        "channel": data["channel"],
+        "alarms": alarms,
+        "windows": {"history": history, "quiet_windows": data["quiet_windows"], "latest": data["latest"]},
+        "course": {key: data[key] for key in ("lasted_s", "since_told_s", "news")},
+        "watched": {AlarmKind.SOURCE: {"seen": True, "trouble": source["reason"]}} if lost else {},
+    }

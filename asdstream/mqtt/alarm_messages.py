@@ -9,15 +9,16 @@ from asdstream.store.outbox_message import OutboxMessage
 
 
 def state_message(topics: Topics, state: AlarmState) -> OutboxMessage:
-    """The retained message for an alarm as it stands; empty, which removes it, once the alarm is back to normal."""
-    payload = AlarmPayload.of(state).encode() if state.active else b""
+    """The retained message for an alarm as it stands; empty, which removes it, once nothing about it is of interest."""
+    payload = AlarmPayload.of(state).encode() if state.of_interest else b""
     return OutboxMessage(topics.alarm_state(state.alarm_id), payload, retain=True)
 
 
 def event_messages(topics: Topics, events: Iterable[AlarmEvent], boot_id: str) -> list[OutboxMessage]:
-    """For each transition the event, then the state it led to: both belong in the outbox."""
+    """For each transition the event, where it has one, then the state it led to: both belong in the outbox."""
     messages = []
     for event in events:
-        messages.append(OutboxMessage(topics.alarm_event, EventPayload.of(event, boot_id).encode()))
+        if event.transition.has_event:
+            messages.append(OutboxMessage(topics.alarm_event, EventPayload.of(event, boot_id).encode()))
         messages.append(state_message(topics, event.state))
     return messages

@@ -29,6 +29,10 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def _moment_or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)
+
+
 def _text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -203,7 +207,13 @@ class HealthPayload(Payload):
 
 
 class AlarmPayload(Payload):
-    """An alarm as it stands; retained on its own topic, and part of every event."""
+    """An alarm as it stands; retained on its own topic, and part of every event.
+
+    The retained message is there as long as anything about the alarm is of interest: it is `active`, shelved, out of
+    service, not acknowledged although it should be, or nobody can tell whether its `condition` holds. An alarm that was
+    never raised before that has an empty `occurrence` and null for `raised_at`. One of the whole node has an empty
+    `channel` and `machine`.
+    """
 
     schema_name: Literal["asd.alarm/1"] = Field(default="asd.alarm/1", alias="schema")
     alarm_id: str
@@ -212,7 +222,7 @@ class AlarmPayload(Payload):
     channel: str
     machine: str
     active: bool
-    raised_at: Moment
+    raised_at: Moment | None
     updated_at: Moment
     cleared_at: Moment | None
     score: Number
@@ -220,10 +230,27 @@ class AlarmPayload(Payload):
     threshold: Number
     windows: int
     reason: str
+    condition: Literal["normal", "abnormal", "unknown"]
+    severity: int
+    priority: Literal["low", "medium", "high"]
+    latched: bool
+    suppressed: bool
+    acknowledge_needed: bool
+    acknowledged: bool
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    shelved: bool
+    shelved_until: Moment | None
+    shelved_once: bool
+    shelved_by: str | None
+    out_of_service: bool
+    out_of_service_at: Moment | None
+    out_of_service_by: str | None
 
     @classmethod
     def of(cls, state: AlarmState) -> "AlarmPayload":
         """The message for `state`."""
+        seen, shelving, away = state.acknowledged, state.shelving, state.out_of_service
         return cls(
             alarm_id=state.alarm_id,
             occurrence=state.occurrence,
@@ -231,25 +258,47 @@ class AlarmPayload(Payload):
             channel=state.channel,
             machine=state.machine,
             active=state.active,
-            raised_at=moment(state.raised_at),
+            raised_at=_moment_or_none(state.raised_at),
             updated_at=moment(state.updated_at),
-            cleared_at=None if state.cleared_at is None else moment(state.cleared_at),
+            cleared_at=_moment_or_none(state.cleared_at),
             score=state.score,
             peak_score=state.peak_score,
             threshold=state.threshold,
             windows=state.windows,
             reason=state.reason,
+            condition=state.condition.value,
+            severity=state.severity,
+            priority=state.priority.value,
+            latched=state.latched,
+            suppressed=state.suppressed,
+            acknowledge_needed=state.acknowledge_needed,
+            acknowledged=seen is not None,
+            acknowledged_at=None if seen is None else moment(seen.at),
+            acknowledged_by=None if seen is None else seen.actor,
+            shelved=shelving is not None,
+            shelved_until=None if shelving is None else moment(shelving.until),
+            shelved_once=shelving is not None and shelving.one_shot,
+            shelved_by=None if shelving is None else shelving.actor,
+            out_of_service=away is not None,
+            out_of_service_at=None if away is None else moment(away.at),
+            out_of_service_by=None if away is None else away.actor,
         )
 
 
 class EventPayload(Payload):
-    """One transition of an alarm; the same `event_id` may come twice, and means the same transition."""
+    """One transition of an alarm; the same `event_id` may come twice, and means the same transition.
+
+    `actor` is who caused it, null where nobody did; `note` says why, where the alarm's `reason` is about something
+    else.
+    """
 
     schema_name: Literal["asd.event/1"] = Field(default="asd.event/1", alias="schema")
     event_id: str
     transition: str
     ts: Moment
     boot_id: str
+    actor: str | None
+    note: str | None
     alarm: AlarmPayload
 
     @classmethod
@@ -260,6 +309,8 @@ class EventPayload(Payload):
             transition=event.transition,
             ts=moment(event.at),
             boot_id=boot_id,
+            actor=event.actor,
+            note=event.note,
             alarm=AlarmPayload.of(event.state),
         )
 

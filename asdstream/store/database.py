@@ -33,6 +33,9 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         " STRICT",
         "CREATE INDEX reference_span_machine ON reference_span (machine)",
     ),
+    # What alarms remember has another layout from here on. The old one is read as well (asdstream.alarms.snapshot), so
+    # that nothing need be rewritten; the version keeps out programs that do not know the new one.
+    (),
 )
 """One list of statements per schema version; a released one is never changed, only followed by another."""
 

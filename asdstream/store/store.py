@@ -58,7 +58,7 @@ class Store:
         return found
 
     def alarms(self) -> list[AlarmState]:
-        """Every alarm that was ever raised, as it stands or last stood."""
+        """Every alarm that was ever raised or is of interest, as it stands or last stood."""
         return [state for snapshot in self.snapshots().values() for state in snapshot.states]
 
     def forget_channel(self, channel: str) -> None:

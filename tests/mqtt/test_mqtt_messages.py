@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.alarms.event import Act, AlarmEvent, AlarmKind, AlarmState, Condition, Transition
+from asdstream.alarms.shelving import Shelving
 from asdstream.engine.embedding import WorkTimes
 from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.payloads import PAYLOADS, EventPayload, HealthPayload, ScorePayload, moment, utc_text
@@ -81,6 +82,8 @@ def test_an_event_tells_the_transition_and_the_alarm() -> None:
         "transition": "raised",
         "ts": "2026-01-01T00:00:00.123Z",
         "boot_id": "BOOT",
+        "actor": None,
+        "note": None,
     }
     assert alarm == json.loads(state.payload)
     assert alarm["schema"] == "asd.alarm/1"
@@ -93,6 +96,52 @@ def test_an_alarm_that_is_over_is_taken_off_the_broker() -> None:
     over = AlarmState(**{name: getattr(STATE, name) for name in AlarmState.__dataclass_fields__} | {"active": False})
     message = state_message(TOPICS, over)
     assert (message.payload, message.retain) == (b"", True)
+
+
+def test_the_axes_of_an_alarm_are_told() -> None:
+    state = replace(
+        STATE,
+        condition=Condition.ABNORMAL,
+        severity=700,
+        latched=True,
+        acknowledged=Act("ann", 0.0),
+        shelving=Shelving("bob", 1.0, 2.0, one_shot=True),
+        out_of_service=Act("cid", 3.0),
+    )
+    told = json.loads(state_message(TOPICS, state).payload)
+    assert (told["condition"], told["severity"], told["priority"]) == ("abnormal", 700, "high")
+    assert (told["latched"], told["suppressed"], told["acknowledge_needed"]) == (True, False, False)
+    assert (told["acknowledged"], told["acknowledged_by"]) == (True, "ann")
+    assert told["acknowledged_at"] == "1970-01-01T00:00:00.000Z"
+    assert (told["shelved"], told["shelved_once"], told["shelved_by"]) == (True, True, "bob")
+    assert told["shelved_until"] == "1970-01-01T00:00:02.000Z"
+    assert (told["out_of_service"], told["out_of_service_by"]) == (True, "cid")
+    assert told["out_of_service_at"] == "1970-01-01T00:00:03.000Z"
+
+
+@pytest.mark.parametrize(
+    "kept_by",
+    [
+        {"shelving": Shelving("bob", 1.0, 2.0)},
+        {"out_of_service": Act("cid", 3.0)},
+        {"condition": Condition.UNKNOWN},
+        {"acknowledge_needed": True},
+    ],
+)
+def test_an_alarm_that_does_not_stand_is_kept_on_the_broker_while_it_is_of_interest(kept_by: dict[str, object]) -> None:
+    assert state_message(TOPICS, replace(STATE, active=False)).payload == b""
+    assert state_message(TOPICS, replace(STATE, active=False, **kept_by)).payload != b""
+
+
+def test_what_is_known_of_an_alarm_is_told_without_an_event() -> None:
+    (message,) = event_messages(TOPICS, [AlarmEvent("E", Transition.UNKNOWN, 1.0, STATE)], "BOOT")
+    assert message.topic == TOPICS.alarm_state("pump.anomaly")
+
+
+def test_an_event_names_who_caused_it_and_why() -> None:
+    event = AlarmEvent("E", Transition.UNSHELVED, 1.0, STATE, actor="ann", note="shelved once, it has cleared")
+    data = json.loads(event_messages(TOPICS, [event], "BOOT")[0].payload)
+    assert (data["actor"], data["note"]) == ("ann", "shelved once, it has cleared")
 
 
 def test_a_score_tells_its_window() -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import sqlite3
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from asdstream.alarms.channel_alarm import ChannelAlarm
+from asdstream.alarms.channel_alarms import ChannelAlarms
+from asdstream.alarms.condition import Over, WindowMemory
+from asdstream.alarms.elapsed import Instant
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.alarms.snapshot import AlarmSnapshot
-from asdstream.store.database import MIGRATIONS, StoreError
+from asdstream.store.database import APPLICATION_ID, MIGRATIONS, StoreError
 from asdstream.store.outbox_message import OutboxMessage
 from asdstream.store.store import Store
 
@@ -29,8 +32,8 @@ def messages(*payloads: bytes) -> list[OutboxMessage]:
 
 
 def raised(channel: str) -> AlarmSnapshot:
-    alarm = ChannelAlarm(AlarmPolicy(), channel, "pump", iter(map(str, range(10))).__next__)
-    alarm.source_lost(1000.25, "away")
+    alarm = ChannelAlarms(AlarmPolicy(), channel, "pump", iter(map(str, range(10))).__next__)
+    alarm.source_lost(Instant(5.0, 1000.25), "away")
     return alarm.snapshot()
 
 
@@ -40,7 +43,7 @@ def test_what_was_committed_is_there_after_opening_again(tmp_path: Path) -> None
     first.close()
     second = Store(tmp_path / "a.db")
     assert second.snapshots() == {"a": raised("a"), "b": raised("b")}
-    assert [state.alarm_id for state in second.alarms()] == ["a.source", "b.source"]
+    assert [state.alarm_id for state in second.alarms() if state.active] == ["a.source", "b.source"]
     assert [row.message for row in second.outbox_pending(10)] == messages(b"1", b"2")
     second.close()
     second.close()
@@ -48,8 +51,9 @@ def test_what_was_committed_is_there_after_opening_again(tmp_path: Path) -> None
 
 def test_the_latest_snapshot_of_a_channel_counts(store: Store) -> None:
     store.commit([raised("a")], [])
-    store.commit([AlarmSnapshot("a", history=(None, 0.5))], [])
-    assert store.snapshots() == {"a": AlarmSnapshot("a", history=(None, 0.5))}
+    later = AlarmSnapshot("a", windows=WindowMemory((None, Over(0.5, 1.2))))
+    store.commit([later], [])
+    assert store.snapshots() == {"a": later}
     store.forget_channel("a")
     assert store.snapshots() == {}
 
@@ -121,6 +125,7 @@ def test_every_commit_that_returned_survives_kill_9(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
+from asdstream.alarms.condition import WindowMemory
 from asdstream.alarms.snapshot import AlarmSnapshot
 from asdstream.store.outbox_message import OutboxMessage
 from asdstream.store.store import Store
@@ -128,7 +133,8 @@ store = Store(Path(sys.argv[1]))
 number = 0
 while True:
     number += 1
-    store.commit([AlarmSnapshot("a", quiet_windows=number)], [OutboxMessage("t", str(number).encode())])
+    kept = AlarmSnapshot("a", windows=WindowMemory(quiet_windows=number))
+    store.commit([kept], [OutboxMessage("t", str(number).encode())])
     print(number, flush=True)
 """
     path = tmp_path / "a.db"
@@ -142,7 +148,7 @@ while True:
     numbers = [int(row.message.payload) for row in store.outbox_pending(10_000)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) in (last, last + 1)
-    assert store.snapshots()["a"].quiet_windows == len(numbers)
+    assert store.snapshots()["a"].windows.quiet_windows == len(numbers)
     store.close()
 
 
@@ -189,3 +195,25 @@ def test_a_closed_store_says_so(store: Store) -> None:
         store.commit([], messages(b"1"))
     with pytest.raises(StoreError, match="cannot be read"):
         store.outbox_size()
+
+
+def test_a_database_of_the_first_schema_is_taken_over_with_its_alarms(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    state = {"alarm_id": "a.source", "occurrence": "id", "kind": "source", "channel": "a", "machine": "pump"}
+    state |= {"active": True, "raised_at": 1.0, "updated_at": 1.0, "cleared_at": None, "score": None}
+    state |= {"peak_score": None, "threshold": None, "windows": 0, "reason": "away"}
+    snapshot = {"channel": "a", "anomaly": None, "source": state, "history": [None, 0.5], "quiet_windows": 2}
+    snapshot |= {"lasted_s": 0.0, "since_told_s": 0.0, "news": False, "latest": 5.0}
+    with sqlite3.connect(path) as connection:
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute("INSERT INTO alarm_memory VALUES ('a', ?)", (json.dumps(snapshot),))
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.close()
+    store = Store(path)
+    (alarm,) = store.alarms()
+    assert (alarm.alarm_id, alarm.active, alarm.reason) == ("a.source", True, "away")
+    assert store.snapshots()["a"].windows.quiet_windows == 2
+    assert store._database.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
+    store.close()
