@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker, find_program
 from processes import DaemonProcess, asdstream, program
+from short_recipe import shortened
 from small_bundle import fan_sound
 
 from asdstream import config as configuration
@@ -135,10 +136,7 @@ def test_the_commands_of_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     shipped = REPOSITORY / "conf" / "trainer" / "system3-tiny.toml"
     recipe = tmp_path / "conf" / "trainer" / shipped.name
     recipe.parent.mkdir(parents=True)
-    short = shipped.read_text()
-    for key, value in (("epochs", 1), ("warmup_epochs", 0), ("held_out", 0.45)):
-        short = re.sub(rf"^{key} = .*$", f"{key} = {value}", short, flags=re.MULTILINE)
-    recipe.write_text(short)
+    recipe.write_text(shortened(shipped, held_out=0.45))
     monkeypatch.chdir(tmp_path)
 
     listed = program("trainer", *command("asdtrain data"))
