@@ -56,7 +56,8 @@ class Scoreboard:
         if row is not None and alarm["kind"] == "anomaly":
             row.alarm_active = alarm["active"]
             row.alarms_raised += payload["transition"] == "raised"
-        self.events.append(f"{payload['ts']}  {alarm['channel']}: alarm {payload['transition']}: {alarm['reason']}")
+        about = alarm["channel"] or "the box"
+        self.events.append(f"{payload['ts']}  {about}: alarm {payload['transition']}: {alarm['reason']}")
         self.told += 1
 
     def verdict(self, faulty: Iterable[str]) -> str | None:

@@ -102,6 +102,10 @@ def commands(command: Command) -> Happening:
     return obeyed
 
 
+def both(one: Happening, other: Happening) -> Happening:
+    return lambda pump: one(pump) + other(pump)
+
+
 HAPPENINGS = st.lists(
     st.sampled_from(
         [
@@ -118,6 +122,7 @@ HAPPENINGS = st.lists(
             *[commands(Shelve(ANOMALY, "ann", 3.0)), commands(Shelve(ANOMALY, "ann", 30.0, one_shot=True))],
             *[commands(Shelve(ANOMALY, "ann", lasts_s)) for lasts_s in (-1.0, 0.0, 1e6)],
             *[commands(Unshelve(ANOMALY, "ann"))] * 2,
+            *[both(commands(Shelve(ANOMALY, "ann", 10.0)), commands(TakeOutOfService(ANOMALY, "bob")))] * 2,
             *[commands(TakeOutOfService(ANOMALY, "ann")), *[commands(ReturnToService(ANOMALY, "ann"))] * 2],
             *[
                 commands(Acknowledge(SOURCE, "ann")),

@@ -167,6 +167,9 @@ def test_a_source_that_falls_silent_raises_its_own_alarm_and_clears_it_when_soun
     daemon.wait_for("mqtt_connected")
     assert wait_until(lambda: len(subscriber.seen("event/alarm")) == 1, 15)
     assert subscriber.seen("event/alarm")[0]["alarm"]["kind"] == "source"
+    assert wait_until(lambda: bool(subscriber.seen("alarm/fan-1.anomaly/state")), 5)
+    unheard = subscriber.seen("alarm/fan-1.anomaly/state")[0]
+    assert (unheard["condition"], unheard["active"]) == ("unknown", False), "not normal: nobody hears it"
     recording = tmp_path / "short.wav"
     soundfile.write(recording, fan_sound(2, seed=5), 16_000, subtype="PCM_16")
     asdstream("feed", recording, "--channel", "fan-1", "-c", config)
@@ -174,6 +177,30 @@ def test_a_source_that_falls_silent_raises_its_own_alarm_and_clears_it_when_soun
     assert subscriber.seen("event/alarm")[1]["transition"] == "cleared"
     time.sleep(0.2)
     assert subscriber.messages[-1][0].startswith("asd/v1/plant/line-1/")
+
+
+def test_an_alarm_that_stood_when_the_daemon_was_killed_clears_when_its_cause_is_gone(
+    mosquitto: MosquittoBroker,
+    subscriber: Subscriber,
+    make_config: MakeConfig,
+    run_daemon: RunDaemon,
+    tmp_path: Path,
+) -> None:
+    config = make_config(MQTT_SOURCE, mosquitto.port, alarms="k = 3\nn = 5\nsource_lost_after_s = 5.0")
+    killed = run_daemon(config)
+    assert wait_until(lambda: len(subscriber.seen("event/alarm")) == 1, 30)
+    killed.kill()
+    daemon = run_daemon(config)
+    daemon.wait_for("mqtt_connected")
+    assert wait_until(lambda: len(subscriber.seen("/info")) >= 2, 10), "it listens before it tells what it is"
+    recording = tmp_path / "short.wav"
+    soundfile.write(recording, fan_sound(4, seed=5), 16_000, subtype="PCM_16")
+    asdstream("feed", recording, "--channel", "fan-1", "-c", config)
+    assert wait_until(lambda: len(subscriber.seen("event/alarm")) >= 2, 30)
+    raised, cleared = subscriber.seen("event/alarm")[:2]
+    assert (raised["transition"], cleared["transition"]) == ("raised", "cleared")
+    assert raised["alarm"]["occurrence"] == cleared["alarm"]["occurrence"]
+    assert raised["boot_id"] != cleared["boot_id"]
 
 
 def test_a_broker_that_was_started_anew_is_told_of_the_alarms_that_stand(
