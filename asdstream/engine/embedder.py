@@ -13,6 +13,7 @@ from torch import Tensor
 
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import Bundle
+from asdstream.engine.cores import Cores
 from asdstream.engine.device import Placement, choose, names_lost_device
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.encoders import Encoders
@@ -58,8 +59,9 @@ class Embedder:
         self.max_batch = max_batch
         torch.set_num_threads(self.placement.threads)
         self.branches = bundle.branches
-        self._encoders = Encoders(bundle, self.placement, max_batch, compile_cache)
-        self._separator = Separator(bundle, self.placement)
+        cores = Cores(self.placement)
+        self._encoders = Encoders(bundle, self.placement, max_batch, compile_cache, cores)
+        self._separator = Separator(bundle, self.placement, cores)
         self._separation = StreamSeparation(self._separator)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 

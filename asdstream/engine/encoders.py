@@ -10,6 +10,7 @@ from torch import Tensor
 
 from asdstream.bundle import Bundle
 from asdstream.engine.compilation import compiled
+from asdstream.engine.cores import Cores
 from asdstream.engine.cuda_graphs import CudaRecorder, GraphedForward
 from asdstream.engine.device import Placement
 from asdstream.engine.memory import FittingBatches
@@ -21,11 +22,17 @@ class Encoders:
 
     Only the encoders' blocks compute in the placement's type; front end and pooling keep to float32. On CUDA the batch
     sizes that were prepared are replayed as graphs. Batches are cut to at most `max_batch`, and further where the
-    device has no memory for that. With `compile_cache`, a folder, the encoders are compiled.
+    device has no memory for that. With `compile_cache`, a folder, the encoders are compiled; otherwise a CPU's `cores`
+    take a part of each batch.
     """
 
     def __init__(
-        self, bundle: Bundle, placement: Placement, max_batch: int = 256, compile_cache: Path | None = None
+        self,
+        bundle: Bundle,
+        placement: Placement,
+        max_batch: int = 256,
+        compile_cache: Path | None = None,
+        cores: Cores | None = None,
     ) -> None:
         self._branches = bundle.branches
         self._encoders = {
@@ -41,6 +48,8 @@ class Encoders:
         if placement.device.type == "cuda":
             self._graphs = GraphedForward(self._forward, CudaRecorder(placement.device))
         self._fitting = FittingBatches(max_batch, placement.device)
+        # Compiled code shares out its steps itself.
+        self._cores = cores if compile_cache is None else None
 
     @property
     def front_ends(self) -> list[FbankFrontEnd]:
@@ -60,10 +69,17 @@ class Encoders:
         They are of whatever length and content the networks give them. B is at least 1. Raises EngineError where the
         device has no memory for one window.
         """
-        with torch.inference_mode():
-            parts = self._fitting.run(
-                len(spectrograms[0]), lambda part: self._embed([spectrogram[part] for spectrogram in spectrograms])
-            )
+        count = len(spectrograms[0])
+
+        def compute(windows: slice) -> list[list[NDArray[np.float32]]]:
+            mine = [spectrogram[windows] for spectrogram in spectrograms]
+            # Per thread, so it is begun here.
+            with torch.inference_mode():
+                return self._fitting.run(
+                    windows.stop - windows.start, lambda part: self._embed([spectrogram[part] for spectrogram in mine])
+                )
+
+        parts = compute(slice(0, count)) if self._cores is None else self._cores.run(count, compute)
         return {
             branch.name: np.concatenate(rows)
             for branch, rows in zip(self._branches, zip(*parts, strict=True), strict=True)

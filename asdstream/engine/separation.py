@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from asdstream.bundle import Bundle
+from asdstream.engine.cores import Cores
 from asdstream.engine.device import Placement
 from asdstream.engine.errors import EngineError
 from asdstream.engine.memory import FittingBatches
@@ -19,14 +20,16 @@ again each), and the tiny network's intermediate results take 0.17 GB a window."
 class Separator:
     """Separates 10 s windows with the separators of `bundle`, each built when it is first needed. One thread at a time.
 
-    On a CPU they compute in float32 whatever the placement says: their recurrent layers gain nothing from bfloat16.
+    On a CPU they compute in float32 whatever the placement says, because their recurrent layers gain nothing from
+    bfloat16, and its `cores` take a part of the windows each.
     """
 
-    def __init__(self, bundle: Bundle, placement: Placement) -> None:
+    def __init__(self, bundle: Bundle, placement: Placement, cores: Cores | None = None) -> None:
         self._bundle = bundle
         self._device = placement.device
         self._dtype = torch.float32 if placement.device.type == "cpu" else placement.dtype
         self._fitting = FittingBatches(1 if placement.device.type == "cpu" else AT_ONCE_ON_GPU, placement.device)
+        self._cores = cores
         # By the bundle's own name for them, so that machine types with a common separator share its memory.
         self._networks: dict[str, TFGridNet] = {}
 
@@ -39,13 +42,17 @@ class Separator:
         """
         network = self._network(machine_type)
 
-        def estimate(part: slice) -> NDArray[np.float32]:
-            mixture = upload(np.ascontiguousarray(samples[part], dtype=np.float32), self._device)
+        def estimate(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+            mixture = upload(np.ascontiguousarray(windows, dtype=np.float32), self._device)
             found: NDArray[np.float32] = network(mixture, begin)[:, 0].cpu().numpy()
             return found
 
-        with torch.inference_mode():
-            parts = self._fitting.run(len(samples), estimate)
+        def compute(windows: slice) -> list[NDArray[np.float32]]:
+            mine = samples[windows]
+            with torch.inference_mode():
+                return self._fitting.run(len(mine), lambda part: estimate(mine[part]))
+
+        parts = compute(slice(0, len(samples))) if self._cores is None else self._cores.run(len(samples), compute)
         return np.concatenate([np.zeros((0, samples.shape[1] - begin), np.float32), *parts])
 
     def _network(self, machine_type: str) -> TFGridNet:

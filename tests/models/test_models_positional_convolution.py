@@ -77,3 +77,16 @@ def test_a_copy_does_not_inherit_an_old_kernel(convolution: PositionalConvolutio
 def test_the_kept_kernel_is_not_saved(convolution: PositionalConvolution) -> None:
     assert_right(convolution)
     assert list(convolution.state_dict()) == ["bias", "weight_g", "weight_v"]
+
+
+@pytest.mark.parametrize(("dim", "width", "groups"), [(192, 128, 16), (12, 5, 2), (32, 128, 2)])
+@pytest.mark.parametrize("count", [1, 15, 16, 33, 200])
+def test_groups_of_any_width_and_sounds_of_any_length_come_out_alike(
+    dim: int, width: int, groups: int, count: int
+) -> None:
+    torch.manual_seed(0)
+    convolution = PositionalConvolution(dim, width, groups).eval()
+    heard = torch.randn(3, count, dim)
+    with_gradient = convolution(heard).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(convolution(heard), with_gradient, rtol=1e-5, atol=1e-5)

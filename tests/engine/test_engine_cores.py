@@ -1,0 +1,75 @@
+"""Cores of a CPU that compute side by side."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from asdstream.engine.cores import Cores
+from asdstream.engine.device import Placement
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def cores(threads: int) -> Cores:
+    return Cores(Placement(torch.device("cpu"), torch.float32, threads))
+
+
+def test_each_core_takes_a_part_and_the_order_is_kept() -> None:
+    met = threading.Barrier(2, timeout=5.0)
+
+    def compute(part: slice) -> list[int]:
+        met.wait()  # nobody comes past it alone
+        return list(range(part.start, part.stop))
+
+    assert cores(2).run(5, compute) == [0, 1, 2, 3, 4]
+
+
+def test_a_core_computes_alone_and_everybody_else_with_all_threads() -> None:
+    threads_of: list[int] = []
+
+    def compute(part: slice) -> list[int]:
+        threads_of.append(torch.get_num_threads())
+        return [part.start]
+
+    beside = cores(3)
+    elsewhere: list[int] = []
+    thread = threading.Thread(target=lambda: elsewhere.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    beside.run(3, compute)
+    assert (threads_of, elsewhere, torch.get_num_threads()) == ([1, 1, 1], [3], 3)
+
+
+def test_fewer_windows_than_threads_are_not_shared_out() -> None:
+    parts: list[slice] = []
+
+    def compute(part: slice) -> list[str]:
+        parts.append(part)
+        return [threading.current_thread().name]
+
+    assert cores(4).run(3, compute) == [threading.current_thread().name]
+    assert parts == [slice(0, 3)]
+    assert cores(1).run(8, compute) == [threading.current_thread().name]
+
+
+def test_the_first_failure_is_raised_once_all_are_done() -> None:
+    done: list[int] = []
+
+    def compute(part: slice) -> list[int]:
+        if part.start == 0:
+            raise RuntimeError("no memory")
+        time.sleep(0.1)
+        done.append(part.start)
+        return []
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        cores(2).run(4, compute)
+    assert done == [2]
