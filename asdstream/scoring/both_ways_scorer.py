@@ -14,7 +14,7 @@ from asdstream.engine.separate_as import SEPARATED
 from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.reference import Reference
 from asdstream.scoring.scored_window import ScoredWindow
-from asdstream.scoring.scorer import UNREACHABLE, Scorer
+from asdstream.scoring.scorer import UNREACHABLE, Bank, Scorer
 
 Vectors = Mapping[str, NDArray[np.float32]]
 Make = Callable[[Sequence[Reference]], Scorer]
@@ -84,6 +84,11 @@ class BothWaysScorer:
         return any(way.scorer.ready for way in self._mean.ways)
 
     @property
+    def banks(self) -> Mapping[str, Bank]:
+        """As `MachineScorer.banks`."""
+        return {way.suffix: way.scorer.bank for way in self._mean.ways}
+
+    @property
     def ways(self) -> tuple[str, ...]:
         """What follows the names of the branches that count at this moment."""
         return tuple(way.suffix for way in self._mean.ways)
@@ -133,7 +138,7 @@ class BothWaysScorer:
 
     def _weigh(self, references: Sequence[Reference]) -> _Mean:
         scorers = {
-            suffix: make([Reference(one.label, _heard(one.vectors, suffix)) for one in references])
+            suffix: make([replace(one, vectors=_heard(one.vectors, suffix)) for one in references])
             for suffix, make in self._make.items()
         }
         spans: dict[str, tuple[float, float]] = {}

@@ -6,21 +6,17 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.scoring.errors import CalibrationError
 from asdstream.scoring.false_alarms import FalseAlarmRate
-from asdstream.scoring.gamma import upper_quantile
+from asdstream.scoring.gamma import GammaTail
 
 MIN_LOOKS = 10
 """Independent windows of normal sound (100 s) below which no tail is fitted: the method's number of references."""
 MAX_EXTRAPOLATION = 100.0
 """A tail fitted to n independent windows is trusted to a probability of 1 / (100 n); beyond that we say so."""
-_LARGEST_SKEWNESS = 4.0
-_SMALLEST_SPREAD = 1e-3
-"""Standard deviation over mean; scores of real sound vary more, copies of one recording do not."""
-_SPREAD_CONFIDENCE = 0.9
 
 
 def independent_looks(windows: int, hop_s: float) -> float:
@@ -51,33 +47,16 @@ class Calibration:
         `looks` is how many independent windows they come from: fewer than n where windows overlap (sum
         `independent_looks` over the recordings); n where it is None.
 
-        A gamma distribution with free origin (Pearson type III) by the method of moments, each towards the safe side:
-
-            mean m, standard deviation s of the scores; s* = s sqrt((L - 1) / chi2), the upper 90 % bound of s that L
-            looks allow (chi2 the 10 % quantile with L - 1 degrees of freedom); skewness g = that of the scores, but
-            at least 2 s / m, that of a gamma distribution that starts at zero, and at most 4;
-            shape = 4 / g^2, scale = s* g / 2, location = m - 2 s* / g.
+        A gamma distribution with free origin by the method of moments, as `GammaTail.fit`.
         """
-        values = np.asarray(scores, dtype=np.float64)
-        if values.ndim != 1 or not np.all(np.isfinite(values)) or (values.size and float(values.min()) < 0):
-            raise CalibrationError("calibration takes a list of finite anomaly scores, none below 0")
+        values = checked_scores(scores)
         looks = float(values.size) if looks is None else min(float(looks), float(values.size))
-        if not looks >= MIN_LOOKS:
-            raise CalibrationError(
-                f"there is too little normal sound to calibrate: {looks * WINDOW_SECONDS:.0f} s, "
-                f"at least {MIN_LOOKS * WINDOW_SECONDS:.0f} s are needed"
-            )
-        mean = max(float(values.mean()), 1e-6)
-        spread = max(float(values.std(ddof=1)), _SMALLEST_SPREAD * mean)
-        skewness = float(np.mean(((values - values.mean()) / spread) ** 3))
-        skewness = min(max(skewness, 2 * spread / mean), _LARGEST_SKEWNESS)
-        freedom = looks - 1
-        # The chi-square distribution is a gamma distribution of half the degrees of freedom and scale 2.
-        wide = spread * math.sqrt(freedom / (2 * upper_quantile(freedom / 2, _SPREAD_CONFIDENCE)))
+        refuse_too_little(looks)
+        tail = GammaTail.fit(values, looks)
         return cls(
-            shape=4 / skewness**2,
-            scale=wide * skewness / 2,
-            location=mean - 2 * wide / skewness,
+            shape=tail.shape,
+            scale=tail.scale,
+            location=tail.location,
             median=float(np.median(values)),
             largest=float(values.max()),
             looks=looks,
@@ -95,7 +74,7 @@ class Calibration:
         sound was seen to reach, and always over the median.
         """
         probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).window_probability()
-        tail = self.location + self.scale * upper_quantile(self.shape, probability)
+        tail = GammaTail(self.shape, self.scale, self.location).quantile(probability)
         return max(tail, self.largest, self.median * (1 + 1e-6) + 1e-9)
 
     def calibrated(self, score: float, threshold: float) -> float:
@@ -105,13 +84,7 @@ class Calibration:
     def shortage(self, false_alarms_per_day: float, hop_s: float, k: int, n: int) -> str | None:
         """One sentence where the asked rate lies further out than this much normal sound can tell, else None."""
         probability = FalseAlarmRate(false_alarms_per_day, hop_s, k, n).window_probability()
-        needed = 1 / (probability * MAX_EXTRAPOLATION)
-        if self.looks >= needed:
-            return None
-        return (
-            f"{false_alarms_per_day:g} false alarms a day ask for at least {_duration(needed)} of normal sound and "
-            f"{_duration(self.looks)} were heard, so the threshold is a guess beyond the data"
-        )
+        return shortage(false_alarms_per_day, self.looks, 1 / (probability * MAX_EXTRAPOLATION))
 
     def to_dict(self) -> dict[str, float | int]:
         """Plain numbers, for a bundle's manifest."""
@@ -137,7 +110,35 @@ class Calibration:
         return made
 
 
-def _duration(looks: float) -> str:
+def checked_scores(scores: ArrayLike) -> NDArray[np.float64]:
+    """`scores` (n,) as float64; raises CalibrationError for another shape, NaN, infinity and scores below 0."""
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or not np.all(np.isfinite(values)) or (values.size and float(values.min()) < 0):
+        raise CalibrationError("calibration takes a list of finite anomaly scores, none below 0")
+    return values
+
+
+def refuse_too_little(looks: float) -> None:
+    """Raises CalibrationError where `looks` independent windows are too few for any tail."""
+    if not looks >= MIN_LOOKS:
+        raise CalibrationError(
+            f"there is too little normal sound to calibrate: {looks * WINDOW_SECONDS:.0f} s, "
+            f"at least {MIN_LOOKS * WINDOW_SECONDS:.0f} s are needed"
+        )
+
+
+def shortage(false_alarms_per_day: float, looks: float, needed: float) -> str | None:
+    """One sentence where `looks` independent windows were heard and more are `needed` for the asked rate, else None."""
+    if looks >= needed:
+        return None
+    return (
+        f"{false_alarms_per_day:g} false alarms a day ask for at least {duration(needed)} of normal sound and "
+        f"{duration(looks)} were heard, so the threshold is a guess beyond the data"
+    )
+
+
+def duration(looks: float) -> str:
+    """As long as `looks` windows that share no sound, in words."""
     seconds = looks * WINDOW_SECONDS
     for unit, size in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:

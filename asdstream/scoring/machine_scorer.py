@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from asdstream.engine.embedding import Embedding
 from asdstream.scoring.reference import Reference
 from asdstream.scoring.scored_window import ScoredWindow
+from asdstream.scoring.scorer import Bank
 
 
 class MachineScorer(Protocol):
@@ -17,6 +18,10 @@ class MachineScorer(Protocol):
     """
 
     machine: str
+
+    @property
+    def banks(self) -> Mapping[str, Bank]:
+        """What windows are scored against at this moment, by what follows the names of the branches: "" as it is."""
 
     @property
     def ready(self) -> bool:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from asdstream.bundle import BranchPrototypes, Bundle
 from asdstream.engine.embedding import Embedding
+from asdstream.scoring.alarm_calibration import AlarmCalibration
 from asdstream.scoring.calibration import MIN_LOOKS, Calibration
 from asdstream.scoring.errors import CalibrationError, ScoringError
 from asdstream.scoring.false_alarms import FalseAlarmRate
+from asdstream.scoring.held_out import held_out_calibration
 from asdstream.scoring.leave_one_out import leave_one_out_scores
 from asdstream.scoring.prototypes import PrototypeSet
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
@@ -22,6 +24,8 @@ UNREACHABLE = 2.0
 """The largest cosine distance there is: the threshold of a scorer that has none, so that no score lies over it."""
 NEAREST = 3
 """Prototypes named with each score, per branch."""
+ENOUGH_LOOKS = 60
+"""Independent windows of held-out normal sound, ten minutes, from which on it sets the threshold alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,15 +33,17 @@ class Bank:
     """All that one score depends on; never changed, only replaced.
 
     `uncalibrated` says in one sentence why there is no threshold, `shortage` why the threshold is a guess; None where
-    all is well. `references` are the labels of the enrolled recordings.
+    all is well. `references` are the labels of the enrolled recordings that are prototypes, `held_out` of those that
+    only the calibration hears.
     """
 
     prototypes: Mapping[str, PrototypeSet]
     references: tuple[str, ...]
-    calibration: Calibration | None
+    calibration: Calibration | AlarmCalibration | None
     threshold: float
     uncalibrated: str | None
     shortage: str | None
+    held_out: tuple[str, ...] = ()
 
 
 class Scorer:
@@ -47,7 +53,9 @@ class Scorer:
     branch, System-1). The prototypes are those of the bundle's machine type and the references enrolled on site;
     either may be absent. Threshold: the larger one of the bundle's calibration and, where at least 10 windows of
     references are enrolled in at least 3 recordings, of the references' own leave-one-out scores: an alarm asks for a
-    sound unlike both.
+    sound unlike both. Where normal sound of the place was held out for the calibration it is scored against all of
+    them, and ten independent minutes of it decide alone, because they are what windows will be; less of it is one more
+    among which the largest threshold holds.
     """
 
     def __init__(
@@ -96,6 +104,11 @@ class Scorer:
     def bank(self) -> Bank:
         """What windows are scored against at this moment."""
         return self._bank
+
+    @property
+    def banks(self) -> Mapping[str, Bank]:
+        """As `MachineScorer.banks`."""
+        return {"": self._bank}
 
     @property
     def ready(self) -> bool:
@@ -177,11 +190,12 @@ class Scorer:
         return bank.prototypes
 
     def _make_bank(self, references: Sequence[Reference]) -> Bank:
-        labels = tuple(reference.label for reference in references)
-        if len(set(labels)) < len(labels):
+        if len({reference.label for reference in references}) < len(references):
             raise ScoringError(f"machine {self.machine!r} has two references of one label")
-        branches = tuple(self._known) or tuple(sorted({name for r in references for name in r.vectors}))
-        for reference in references:
+        enrolled = [reference for reference in references if reference.held_out_hop_s is None]
+        branches = tuple(self._known) or tuple(sorted({name for r in enrolled for name in r.vectors}))
+        held_out = [one for one in references if one.held_out_hop_s is not None] if branches else []
+        for reference in (*enrolled, *held_out):
             if not reference.label.startswith(LABEL_PREFIX):
                 raise ScoringError(f"reference {reference.label!r} is not labelled {LABEL_PREFIX}<id>")
             if set(reference.vectors) != set(branches):
@@ -192,8 +206,9 @@ class Scorer:
             windows = {len(vectors) for vectors in reference.vectors.values()}
             if 0 in windows or len(windows) > 1:
                 raise ScoringError(f"{reference.label} holds no window, or not the same number in every branch")
-        prototypes = {branch: self._prototypes(branch, references) for branch in branches}
-        calibration, uncalibrated = self._calibrate(prototypes, references)
+        prototypes = {branch: self._prototypes(branch, enrolled) for branch in branches}
+        labels = tuple(reference.label for reference in enrolled)
+        calibration, uncalibrated, heard = self._calibrate(prototypes, enrolled, held_out)
         if calibration is None:
             return Bank(prototypes, labels, None, UNREACHABLE, uncalibrated, None)
         threshold = self._threshold(calibration)
@@ -202,7 +217,7 @@ class Scorer:
                 f"machine {self.machine!r} raises no alarm: its normal sound varies so much that "
                 f"{self._bearable.per_day:g} false alarms a day leave no score to raise one at"
             )
-        return Bank(prototypes, labels, calibration, threshold, uncalibrated, self._shortage(calibration))
+        return Bank(prototypes, labels, calibration, threshold, uncalibrated, self._shortage(calibration), heard)
 
     def _prototypes(self, branch: str, references: Sequence[Reference]) -> PrototypeSet:
         rows: list[NDArray[np.float32]] = []
@@ -226,27 +241,38 @@ class Scorer:
         return PrototypeSet(branch, np.concatenate(rows), labels)
 
     def _calibrate(
-        self, prototypes: Mapping[str, PrototypeSet], references: Sequence[Reference]
-    ) -> tuple[Calibration | None, str | None]:
-        """The calibration with the larger threshold, or the reason why there is none."""
-        found = [] if self._calibration is None else [self._calibration]
-        scores = leave_one_out_scores(prototypes, [reference.label for reference in references])
+        self, prototypes: Mapping[str, PrototypeSet], enrolled: Sequence[Reference], held_out: Sequence[Reference]
+    ) -> tuple[Calibration | AlarmCalibration | None, str | None, tuple[str, ...]]:
+        """The calibration that decides, or the reason why there is none; and the held-out recordings that it heard."""
+        found: list[Calibration | AlarmCalibration] = [] if self._calibration is None else [self._calibration]
+        on_site, heard = held_out_calibration(prototypes, held_out, self._bearable)
+        if on_site is not None and on_site.looks >= ENOUGH_LOOKS:
+            return on_site, None, heard
+        scores = leave_one_out_scores(prototypes, [reference.label for reference in enrolled])
         if scores is not None:
-            found.append(Calibration.fit(scores))
+            found.append(AlarmCalibration.of_windows(scores, self._bearable.hop_s, self._bearable.k))
+        if on_site is not None:
+            found.append(on_site)
         if found:
-            return max(found, key=self._threshold), None
-        windows = sum(len(next(iter(r.vectors.values()))) for r in references)
-        return None, (
+            return max(found, key=self._threshold), None, heard
+        windows = sum(len(next(iter(r.vectors.values()))) for r in enrolled)
+        return (
+            None,
             f"machine {self.machine!r} raises no alarm: the bundle holds no calibration for it and its references are "
-            f"{windows} windows in {len(references)} recordings, of which at least {MIN_LOOKS} in 3 are needed"
+            f"{windows} windows in {len(enrolled)} recordings, of which at least {MIN_LOOKS} in 3 are needed",
+            (),
         )
 
-    def _threshold(self, calibration: Calibration) -> float:
+    def _threshold(self, calibration: Calibration | AlarmCalibration) -> float:
         rate = self._bearable
+        if isinstance(calibration, AlarmCalibration):
+            return min(calibration.threshold(rate.per_day), UNREACHABLE)
         return min(calibration.threshold(rate.per_day, rate.hop_s, rate.k, rate.n), UNREACHABLE)
 
-    def _shortage(self, calibration: Calibration) -> str | None:
+    def _shortage(self, calibration: Calibration | AlarmCalibration) -> str | None:
         rate = self._bearable
+        if isinstance(calibration, AlarmCalibration):
+            return calibration.shortage(rate.per_day)
         return calibration.shortage(rate.per_day, rate.hop_s, rate.k, rate.n)
 
 
