@@ -33,6 +33,7 @@ TESTED = {
     "asdstream devices": "test_the_commands_of_a_box",
     "asdstream check -c asdstream.toml": "test_the_commands_of_a_box",
     "asdstream run -c asdstream.toml": "test_the_commands_of_a_box",
+    "asdstream bench -c asdstream.toml": "test_the_commands_of_a_box",
     "asdstream feed recordings/ --channel fan-1 -c asdstream.toml --speed 10": "test_the_commands_of_a_box",
     "asdstream score recordings/ --bundle builtin:demo --machine-type fan": "test_the_commands_of_a_box",
     "asdstream enroll fan-1 recordings/normal/ -c asdstream.toml": "test_the_commands_of_a_box",
@@ -103,6 +104,7 @@ def test_the_commands_of_a_box(
 
     assert asdstream(*command("asdstream devices")).returncode == 0
     assert asdstream(*command("asdstream check")).returncode == 0
+    assert "resident memory" in asdstream(*command("asdstream bench"), "--channels", "1", "--seconds", "2").stdout
     daemon = run_daemon(Path(command("asdstream run")[-1]))
     daemon.wait_for("mqtt_connected")
     assert asdstream(*command("asdstream feed")).returncode == 0
