@@ -206,7 +206,7 @@ def test_an_alarm_that_stood_when_the_daemon_was_killed_clears_when_its_cause_is
 def test_a_broker_that_was_started_anew_is_told_of_the_alarms_that_stand(
     mosquitto: MosquittoBroker, make_config: MakeConfig, run_daemon: RunDaemon, recordings: Path
 ) -> None:
-    source = f'{{ kind = "file", path = "{recordings / "strange.wav"}", loop = true }}'
+    source = f'{{ kind = "file", path = "{recordings / "strange.wav"}", realtime = false, loop = true }}'
     daemon = run_daemon(make_config(source, mosquitto.port))
     assert daemon.wait_for("alarm")["transition"] == "raised"
     mosquitto.restart(kill=True)
