@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
+from asdstream.pulse import Pulse
+
 log = structlog.get_logger()
 
 IDLE_S = 0.1
@@ -29,12 +31,18 @@ class Crew:
         self.stop = threading.Event()
         self.failure: str | None = None
         self._threads: list[threading.Thread] = []
+        self._pulses: dict[str, Pulse] = {}
 
     def hire(self, name: str, step: Callable[[], None]) -> None:
         """Start a thread called `name` that calls `step` over and over."""
-        thread = threading.Thread(target=self._work, args=(name, step), name=name, daemon=True)
+        pulse = self._pulses[name] = Pulse()
+        thread = threading.Thread(target=self._work, args=(name, step, pulse), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def still(self, longer_than_s: float) -> list[str]:
+        """The names of those whose step has not come to its end for so many seconds."""
+        return [name for name, pulse in self._pulses.items() if pulse.still_s > longer_than_s]
 
     def dismiss(self, timeout_s: float) -> list[str]:
         """Tell every stage to stop and wait at most `timeout_s` in all; returns the names of those still at work."""
@@ -44,10 +52,11 @@ class Crew:
             thread.join(max(0.0, deadline - time.monotonic()))
         return [thread.name for thread in self._threads if thread.is_alive()]
 
-    def _work(self, name: str, step: Callable[[], None]) -> None:
+    def _work(self, name: str, step: Callable[[], None], pulse: Pulse) -> None:
         try:
             while not self.stop.is_set():
                 step()
+                pulse.beat()
         except Exception as error:
             if self.failure is None:
                 self.failure = f"the {name} worker failed: {type(error).__name__}: {error}"

@@ -38,3 +38,17 @@ def test_a_stage_that_hangs_is_named_instead_of_waited_for() -> None:
     crew.hire("stuck", lambda: hang.wait() and None)
     assert crew.dismiss(timeout_s=0.05) == ["stuck"]
     hang.set()
+
+
+def test_who_does_not_come_round_is_named() -> None:
+    rounds = threading.Semaphore(0)
+    hang = threading.Event()
+    crew = Crew()
+    crew.hire("goes on", lambda: rounds.release() or time.sleep(0.001))
+    crew.hire("stuck", lambda: hang.wait() and None)
+    time.sleep(0.3)
+    assert rounds.acquire(timeout=5)
+    assert crew.still(longer_than_s=0.2) == ["stuck"]
+    assert crew.still(longer_than_s=60.0) == []
+    hang.set()
+    crew.dismiss(timeout_s=5)

@@ -22,6 +22,7 @@ from asdstream.mqtt.connection import (
     Listeners,
 )
 from asdstream.mqtt.presence import Presence
+from asdstream.pulse import Pulse
 
 log = structlog.get_logger()
 
@@ -50,7 +51,8 @@ class _Subscription:
 class MqttClient:
     """Connects in a thread of its own and, whatever happens to the broker, connects again.
 
-    `problem` is None while connected, else one sentence on why not. Handlers and listeners may raise: that is logged
+    `problem` is None while connected, else one sentence on why not. `pulse` beats several times a minute at least,
+    whether or not there is a broker. Handlers and listeners may raise: that is logged
     and the connection lives on.
     """
 
@@ -68,6 +70,7 @@ class MqttClient:
         self._said: str | None = None
         self._stopping = threading.Event()
         self._first_outcome = threading.Event()
+        self.pulse = Pulse()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._versions = ["5", "3.1.1"] if broker.protocol == "auto" else [broker.protocol]
         self._dropped = 0
@@ -186,6 +189,7 @@ class MqttClient:
         fell_back = False
         while not self._stopping.is_set():
             begun = time.monotonic()
+            self.pulse.beat()
             try:
                 ended = self._one_connection()
             except Exception:
@@ -210,6 +214,7 @@ class MqttClient:
                 )
             self._say(sentence)
             self._first_outcome.set()
+            self.pulse.beat()
             pause = _TAKEN_OVER_PAUSE_S if ended.end is End.TAKEN_OVER else 0.0
             self._stopping.wait(
                 pause + backoff_s(attempt, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S, chance=random.random())
@@ -227,6 +232,7 @@ class MqttClient:
             will=will,
             answer_within_s=PROBE_TIMEOUT_S if version == "5" and len(self._versions) > 1 else ANSWER_TIMEOUT_S,
             listeners=Listeners(self._greet, self._deliver, self._subscription_refused),
+            pulse=self.pulse,
         )
         self._connection = connection
         if self._stopping.is_set():

@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from asdstream.mqtt.broker import Broker
+from asdstream.pulse import Pulse
 from asdstream.store.outbox_message import OutboxMessage
 
 log = structlog.get_logger()
@@ -87,8 +88,10 @@ class Connection:
         will: OutboxMessage | None,
         answer_within_s: float,
         listeners: Listeners,
+        pulse: Pulse,
     ) -> None:
         self.version = version
+        self._pulse = pulse
         self._broker = broker
         self._listeners = listeners
         self._answer_within_s = answer_within_s
@@ -211,6 +214,7 @@ class Connection:
     def _serve(self) -> None:
         answer_by = time.monotonic() + self._answer_within_s
         while self._paho.loop(timeout=0.5) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._pulse.beat()
             if self._refusal is not None:
                 return  # not every broker hangs up after a refusal
             deadline = answer_by if self._leave_by is None and not self._was_connected else self._leave_by

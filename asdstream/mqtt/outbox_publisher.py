@@ -9,6 +9,7 @@ import structlog
 from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.outbox_queue import OutboxQueue
+from asdstream.pulse import Pulse
 from asdstream.store.database import StoreError
 from asdstream.store.outbox_message import OutboxRow
 
@@ -35,7 +36,10 @@ class Outbox(Protocol):
 
 
 class OutboxPublisher:
-    """A thread between store and client. Make it before the client starts, so that it hears of the first connection."""
+    """A thread between store and client. Make it before the client starts, so that it hears of the first connection.
+
+    `pulse` beats at least every few seconds, whether or not there is a broker.
+    """
 
     def __init__(self, store: Outbox, client: MqttClient, max_in_flight: int = 20) -> None:
         self._store = store
@@ -50,6 +54,7 @@ class OutboxPublisher:
         self._connection: Connection | None = None
         self._start_over = False
         self._answers: list[_Answer] = []
+        self.pulse = Pulse()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         client.on_connection(self._connection_changed)
 
@@ -101,6 +106,7 @@ class OutboxPublisher:
 
     def _run(self) -> None:
         while True:
+            self.pulse.beat()
             with self._condition:
                 if not self._news:
                     self._condition.wait(LOOK_AGAIN_S)
