@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.config import JsonDict
 
-from asdstream.alarms.event import AlarmEvent, AlarmState
+from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
 from asdstream.scoring.scored_window import ScoredWindow
 
 
@@ -56,11 +57,19 @@ Moment = Annotated[
 Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
 """JSON knows no infinity and no NaN: both become null."""
 
+SCHEMA = "Name and version of this schema."
+UNIT = "x-unit"
+SECONDS: JsonDict = {UNIT: "s"}
+MILLISECONDS: JsonDict = {UNIT: "ms"}
+DECIBELS: JsonDict = {UNIT: "dB of full scale"}
+
 
 class Payload(BaseModel):
     """A message; unknown fields of later versions are ignored when one is read."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, populate_by_name=True, serialize_by_alias=True, json_schema_serialization_defaults_required=True
+    )
 
     def encode(self) -> bytes:
         """As it goes to the broker."""
@@ -70,48 +79,54 @@ class Payload(BaseModel):
 class StatusPayload(Payload):
     """Whether the daemon is there; retained, and the last will. Ignore one with an older `birth_seq`."""
 
-    schema_name: Literal["asd.status/1"] = Field(default="asd.status/1", alias="schema")
-    state: Literal["online", "offline"]
-    boot_id: str
-    birth_seq: int
-    ts: Moment
-    version: str
+    schema_name: Literal["asd.status/1"] = Field(default="asd.status/1", alias="schema", description=SCHEMA)
+    state: Literal["online", "offline"] = Field(
+        description="`offline` is said before leaving on purpose, and by the broker when the daemon has vanished."
+    )
+    boot_id: str = Field(description="ULID, new with every start of the daemon.")
+    birth_seq: int = Field(
+        description="Counts connections, across restarts; birth, farewell and last will of one carry the same."
+    )
+    ts: Moment = Field(description="When the message was made; for a last will, when the connection was begun.")
+    version: str = Field(description="Version of asdstream.")
 
 
 class BundleInfo(Payload):
     """Which bundle scores."""
 
-    name: str
-    sha256: str
+    name: str = Field(description="As it stands in its bundle.json.")
+    sha256: str = Field(description="Of the bundle, in hexadecimal digits.")
 
 
 class ChannelInfo(Payload):
     """A channel as it is configured."""
 
-    id: str
-    machine: str
-    machine_type: str
-    source: str
-    hop_s: float
+    id: str = Field(description="Level of the channel's topics.")
+    machine: str = Field(description="What it listens to.")
+    machine_type: str = Field(description="Whose prototypes and calibration are used.")
+    source: str = Field(description="Where the sound comes from: `microphone`, `mqtt`, `file` or `simulator`.")
+    hop_s: float = Field(description="From one window to the next, as configured.", json_schema_extra=SECONDS)
 
 
 class InfoPayload(Payload):
     """What this daemon is; retained."""
 
-    schema_name: Literal["asd.info/1"] = Field(default="asd.info/1", alias="schema")
-    ts: Moment
-    boot_id: str
-    version: str
-    bundle: BundleInfo
-    channels: tuple[ChannelInfo, ...]
+    schema_name: Literal["asd.info/1"] = Field(default="asd.info/1", alias="schema", description=SCHEMA)
+    ts: Moment = Field(description="When the connection stood.")
+    boot_id: str = Field(description="As in the status.")
+    version: str = Field(description="Version of asdstream.")
+    bundle: BundleInfo = Field(description="The bundle that scores.")
+    channels: tuple[ChannelInfo, ...] = Field(description="Every channel that is configured.")
 
 
 class NearestPayload(Payload):
     """A prototype close to the window."""
 
-    branch: str
-    label: str
-    distance: Number
+    branch: str = Field(description="The embedding in which it lies, such as `audiomae`.")
+    label: str = Field(
+        description="`source/<n>`, `target/<n>`, or `reference/<ulid>` for one that was enrolled on site."
+    )
+    distance: Number = Field(description="Cosine distance to the window, 0 to 2.")
 
 
 class LatencyPayload(Payload):
@@ -121,9 +136,11 @@ class LatencyPayload(Payload):
     not wait in a queue.
     """
 
-    queue_s: Number
-    compute_s: Number
-    total_s: Number
+    queue_s: Number = Field(description="The wait for a batch.", json_schema_extra=SECONDS)
+    compute_s: Number = Field(description="The computing of that batch.", json_schema_extra=SECONDS)
+    total_s: Number = Field(
+        description="From the last sample of the window to this message.", json_schema_extra=SECONDS
+    )
 
     @classmethod
     def of(cls, scored: ScoredWindow) -> "LatencyPayload":
@@ -139,20 +156,30 @@ class LatencyPayload(Payload):
 class ScorePayload(Payload):
     """The anomaly score of one window; `ts` is the end of the window, `latency_ms` the time since then."""
 
-    schema_name: Literal["asd.score/1"] = Field(default="asd.score/1", alias="schema")
-    ts: Moment
-    channel: str
-    machine: str
-    index: int
-    started_at: Moment
-    ended_at: Moment
-    score: Number
-    calibrated: Number
-    threshold: Number
-    anomalous: bool
-    nearest: tuple[NearestPayload, ...]
-    latency_ms: Number
-    latency: LatencyPayload
+    schema_name: Literal["asd.score/1"] = Field(default="asd.score/1", alias="schema", description=SCHEMA)
+    ts: Moment = Field(description="The end of the window.")
+    channel: str = Field(description="Id of the channel.")
+    machine: str = Field(description="What the channel listens to.")
+    index: int = Field(
+        description="Counts the windows of the channel since the daemon started; one that is missing was left out."
+    )
+    started_at: Moment = Field(description="First sample of the window.")
+    ended_at: Moment = Field(description="Last sample of the window.")
+    score: Number = Field(
+        description="Anomaly score: cosine distance to the nearest prototype, averaged over branches, 0 to 2."
+    )
+    calibrated: Number = Field(
+        description="The score on a scale of its own: 0 is the median of normal sound, 1 the threshold."
+    )
+    threshold: Number = Field(description="A higher score is anomalous; null where no threshold is known.")
+    anomalous: bool = Field(
+        description="Whether the score lies over the threshold; an alarm takes several such windows."
+    )
+    nearest: tuple[NearestPayload, ...] = Field(description="The closest prototypes of every branch.")
+    latency_ms: Number = Field(
+        description="From the last sample of the window to this message.", json_schema_extra=MILLISECONDS
+    )
+    latency: LatencyPayload = Field(description="Where that time has gone.")
 
     @classmethod
     def of(cls, scored: ScoredWindow) -> "ScorePayload":
@@ -185,25 +212,29 @@ class HealthPayload(Payload):
     `hop_widened` the times it was doubled, `windows_shed` the windows left out.
     """
 
-    schema_name: Literal["asd.health/1"] = Field(default="asd.health/1", alias="schema")
-    ts: Moment
-    channel: str
-    machine: str
-    state: Literal["waiting", "live", "ended"]
-    problem: str | None
-    last_frame_age_s: Number
-    level_dbfs: Number
-    silent: bool
-    clipping: Number
-    gaps: int
-    dropped: int
-    rejected: int
-    nan_samples: int
-    windows_scored: int
-    hop_s: float
-    hop_widened: int
-    windows_shed: int
-    windows_dropped: int
+    schema_name: Literal["asd.health/1"] = Field(default="asd.health/1", alias="schema", description=SCHEMA)
+    ts: Moment = Field(description="When the message was made.")
+    channel: str = Field(description="Id of the channel.")
+    machine: str = Field(description="What the channel listens to.")
+    state: Literal["waiting", "live", "ended"] = Field(
+        description="`waiting`: no sound comes at present; `ended`: the recordings are at their end."
+    )
+    problem: str | None = Field(description="One sentence on what is wrong at present, null when nothing is.")
+    last_frame_age_s: Number = Field(
+        description="Since the latest sound; null before the first.", json_schema_extra=SECONDS
+    )
+    level_dbfs: Number = Field(description="Level of the last second, root mean square.", json_schema_extra=DECIBELS)
+    silent: bool = Field(description="Whether the last second was as quiet as only a dead input is.")
+    clipping: Number = Field(description="Share of clipped samples in the last second, 0 to 1.")
+    gaps: int = Field(description="Interruptions of the sound.")
+    dropped: int = Field(description="Windows that were lost.")
+    rejected: int = Field(description="Messages or blocks that were not sound as it should be.")
+    nan_samples: int = Field(description="Samples that were no numbers.")
+    windows_scored: int = Field(description="Windows that got a score.")
+    hop_s: float = Field(description="From one scored window to the next, at present.", json_schema_extra=SECONDS)
+    hop_widened: int = Field(description="Times that the hop was doubled.")
+    windows_shed: int = Field(description="Windows left out to widen the hop.")
+    windows_dropped: int = Field(description="Windows that found no room under overload; part of `dropped`.")
 
 
 class AlarmPayload(Payload):
@@ -215,37 +246,45 @@ class AlarmPayload(Payload):
     `channel` and `machine`.
     """
 
-    schema_name: Literal["asd.alarm/1"] = Field(default="asd.alarm/1", alias="schema")
-    alarm_id: str
-    occurrence: str
-    kind: str
-    channel: str
-    machine: str
-    active: bool
-    raised_at: Moment | None
-    updated_at: Moment
-    cleared_at: Moment | None
-    score: Number
-    peak_score: Number
-    threshold: Number
-    windows: int
-    reason: str
-    condition: Literal["normal", "abnormal", "unknown"]
-    severity: int
-    priority: Literal["low", "medium", "high"]
-    latched: bool
-    suppressed: bool
-    acknowledge_needed: bool
-    acknowledged: bool
-    acknowledged_at: Moment | None
-    acknowledged_by: str | None
-    shelved: bool
-    shelved_until: Moment | None
-    shelved_once: bool
-    shelved_by: str | None
-    out_of_service: bool
-    out_of_service_at: Moment | None
-    out_of_service_by: str | None
+    schema_name: Literal["asd.alarm/1"] = Field(default="asd.alarm/1", alias="schema", description=SCHEMA)
+    alarm_id: str = Field(
+        description="`<channel>.<kind>`, or only the kind for an alarm of the whole node; never changes."
+    )
+    occurrence: str = Field(description="ULID, new with every raise; empty before the first.")
+    kind: str = Field(description=f"What it is about: {', '.join(AlarmKind)}; all but the first are technical.")
+    channel: str = Field(description="Id of the channel; empty for an alarm of the whole node.")
+    machine: str = Field(description="What the channel listens to; empty for an alarm of the whole node.")
+    active: bool = Field(description="Whether it stands.")
+    raised_at: Moment | None = Field(description="When this occurrence began.")
+    updated_at: Moment = Field(description="When anything about it last changed.")
+    cleared_at: Moment | None = Field(description="When this occurrence ended; null while it stands.")
+    score: Number = Field(description="Anomaly score of the latest window; null for a technical alarm.")
+    peak_score: Number = Field(description="Highest anomaly score of this occurrence; null for a technical alarm.")
+    threshold: Number = Field(description="The threshold of the latest window; null for a technical alarm.")
+    windows: int = Field(description="Windows over the threshold in this occurrence.")
+    reason: str = Field(description="One sentence for people.")
+    condition: Literal["normal", "abnormal", "unknown"] = Field(
+        description="Whether what it is about holds; `unknown` without sound or scores."
+    )
+    severity: int = Field(description="The worst of this occurrence, 1 to 1000; 0 before the first raise.")
+    priority: Literal["low", "medium", "high"] = Field(
+        description="The band of the severity: `low` below 334, `medium` below 667, `high` from there."
+    )
+    latched: bool = Field(description="Whether it stands until it is reset, though its condition may be over.")
+    suppressed: bool = Field(
+        description="Whether this occurrence began while it was kept quiet and has not been announced since."
+    )
+    acknowledge_needed: bool = Field(description="Whether it stays on display, once cleared, until it is acknowledged.")
+    acknowledged: bool = Field(description="Whether somebody has seen this occurrence.")
+    acknowledged_at: Moment | None = Field(description="When.")
+    acknowledged_by: str | None = Field(description="By whom.")
+    shelved: bool = Field(description="Whether it is kept quiet for a time.")
+    shelved_until: Moment | None = Field(description="When it is heard again.")
+    shelved_once: bool = Field(description="Whether that ends as soon as this occurrence is over.")
+    shelved_by: str | None = Field(description="By whom.")
+    out_of_service: bool = Field(description="Whether it is kept quiet until it is put back into service.")
+    out_of_service_at: Moment | None = Field(description="Since when.")
+    out_of_service_by: str | None = Field(description="By whom.")
 
     @classmethod
     def of(cls, state: AlarmState) -> "AlarmPayload":
@@ -292,14 +331,14 @@ class EventPayload(Payload):
     else.
     """
 
-    schema_name: Literal["asd.event/1"] = Field(default="asd.event/1", alias="schema")
-    event_id: str
-    transition: str
-    ts: Moment
-    boot_id: str
-    actor: str | None
-    note: str | None
-    alarm: AlarmPayload
+    schema_name: Literal["asd.event/1"] = Field(default="asd.event/1", alias="schema", description=SCHEMA)
+    event_id: str = Field(description="ULID; a message with one that was seen before is the same event.")
+    transition: str = Field(description=f"What happened: {', '.join(item for item in Transition if item.has_event)}.")
+    ts: Moment = Field(description="When it happened, however late the message comes.")
+    boot_id: str = Field(description="Of the daemon that saw it happen.")
+    actor: str | None = Field(description="Who caused it; null where nobody did.")
+    note: str | None = Field(description="Why, where that is not what the alarm itself is about; else null.")
+    alarm: AlarmPayload = Field(description="The alarm as it stood after that.")
 
     @classmethod
     def of(cls, event: AlarmEvent, boot_id: str) -> "EventPayload":
