@@ -66,13 +66,13 @@ def enrol_files(
         seconds = len(samples) / SAMPLE_RATE
         if seconds > MAX_RECORDING_S:
             raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
-        _refuse_silence(path, samples)
+        refuse_silence(path, samples)
         label = str(ULID())
         vectors = embed_reference(engine, samples, first)
         references.append(NewReference(label, path.name, flac_of(samples), vectors))
-        beside += [(label, _maker(bundle, other), embed_reference(engine, samples, other)) for other in others]
+        beside += [(label, maker_of(bundle, other), embed_reference(engine, samples, other)) for other in others]
         enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
-    store.references.add(machine, references, bundle=_maker(bundle, first), actor=actor, at=at)
+    store.references.add(machine, references, bundle=maker_of(bundle, first), actor=actor, at=at)
     for label, maker, also in beside:
         store.references.put_vectors(label, maker, also)
     return enrolled
@@ -84,25 +84,43 @@ def references_of(
     """The references of `machine` as `bundle` embeds them, separated first as `separate_as` says.
 
     Where it says both ways, each has every branch twice, as the embeddings of windows do. Those that it has not
-    embedded so yet are, and are kept.
+    embedded so yet are, and are kept. Hours of sound may be held out, too much for a daemon that is to listen: what
+    `bundle` has not embedded of it is left out, with a warning, until `asdstream calibrate` embeds it.
     """
     entries = store.references.entries(machine)
     found: dict[str, dict[str, NDArray[np.float32]]] = {entry.label: {} for entry in entries}
+    hops = {entry.label: entry.held_out_hop_s for entry in entries}
+    left_out: set[str] = set()
     for suffix, machine_type in ways(separate_as).items():
-        maker = _maker(bundle, machine_type)
+        maker = maker_of(bundle, machine_type)
         known = store.references.vectors(machine, maker)
         for entry in entries:
             vectors: Vectors | None = known.get(entry.label)
+            if vectors is None and hops[entry.label] is not None:
+                left_out.add(entry.label)
+                continue
             if vectors is None:
                 log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
                 samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
                 vectors = embed_reference(engine, samples, machine_type)
                 store.references.put_vectors(entry.label, maker, vectors)
             found[entry.label] |= {f"{branch}{suffix}": rows for branch, rows in vectors.items()}
-    return [Reference(f"{LABEL_PREFIX}{label}", vectors) for label, vectors in found.items()]
+    if left_out:
+        log.warning(
+            "held_out_sound_left_out",
+            machine=machine,
+            recordings=len(left_out),
+            problem=f"bundle {bundle.name} has not embedded it yet: asdstream calibrate {machine} --save does",
+        )
+    return [
+        Reference(f"{LABEL_PREFIX}{label}", vectors, hops[label])
+        for label, vectors in found.items()
+        if label not in left_out
+    ]
 
 
-def _refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
+def refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
+    """Raises AudioError, naming `path`, where 16 kHz mono `samples` (m,) hold no sound of a machine."""
     meter = QualityMeter()
     meter.add(samples[:, None], SAMPLE_RATE)
     if meter.latest is None or meter.latest.silent:
@@ -116,7 +134,7 @@ def embed_reference(
     return engine.embed_samples(windows_of(samples, WINDOW_SECONDS), separate_as)
 
 
-def _maker(bundle: Bundle, separate_as: str | None) -> str:
+def maker_of(bundle: Bundle, separate_as: str | None) -> str:
     """What vectors depend on besides the sound: the bundle, and which of its separators."""
     return bundle.sha256 if separate_as is None else f"{bundle.sha256}+{bundle.separator_of(separate_as)}"
 

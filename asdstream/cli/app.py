@@ -1,6 +1,6 @@
 """The command line: collects the commands."""
 
-from asdstream.cli import bench, bundle, check, demo, devices, enroll, feed, run, score
+from asdstream.cli import bench, bundle, calibrate, check, demo, devices, enroll, feed, run, score
 from asdstream.cli.frame import new_app, run_app
 
 app = new_app(
@@ -13,6 +13,7 @@ app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("feed")(feed.feed)
 app.command("enroll")(enroll.enroll)
+app.command("calibrate")(calibrate.calibrate)
 app.command("devices")(devices.devices)
 app.command("bench")(bench.bench)
 app.add_typer(bundle.app, name="bundle")

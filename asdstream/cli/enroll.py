@@ -40,7 +40,7 @@ def enroll(
         enrolled = enrol_files(
             store, embedder, loaded, machine, files, getpass.getuser(), time.time(), separate_as=separate_as
         )
-        count = len(store.references.entries(machine))
+        count = sum(entry.held_out_hop_s is None for entry in store.references.entries(machine))
     if as_json:
         typer.echo(json.dumps({"machine": machine, "enrolled": [asdict(row) for row in enrolled], "references": count}))
         return

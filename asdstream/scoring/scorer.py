@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ NEAREST = 3
 ENOUGH_LOOKS = 60
 """Independent windows of held-out normal sound, ten minutes, from which on it sets the threshold alone."""
 
+DecidedBy = Literal["bundle", "references", "held-out sound"]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
@@ -34,7 +36,7 @@ class Bank:
 
     `uncalibrated` says in one sentence why there is no threshold, `shortage` why the threshold is a guess; None where
     all is well. `references` are the labels of the enrolled recordings that are prototypes, `held_out` of those that
-    only the calibration hears.
+    only the calibration hears; `decided_by` says whose calibration it is.
     """
 
     prototypes: Mapping[str, PrototypeSet]
@@ -44,6 +46,7 @@ class Bank:
     uncalibrated: str | None
     shortage: str | None
     held_out: tuple[str, ...] = ()
+    decided_by: DecidedBy | None = None
 
 
 class Scorer:
@@ -208,16 +211,25 @@ class Scorer:
                 raise ScoringError(f"{reference.label} holds no window, or not the same number in every branch")
         prototypes = {branch: self._prototypes(branch, enrolled) for branch in branches}
         labels = tuple(reference.label for reference in enrolled)
-        calibration, uncalibrated, heard = self._calibrate(prototypes, enrolled, held_out)
+        on_site, heard = held_out_calibration(prototypes, held_out, self._bearable)
+        decided_by, calibration = self._calibrate(prototypes, labels, on_site)
         if calibration is None:
-            return Bank(prototypes, labels, None, UNREACHABLE, uncalibrated, None)
+            count = sum(len(next(iter(reference.vectors.values()))) for reference in enrolled)
+            why = (
+                f"machine {self.machine!r} raises no alarm: the bundle holds no calibration for it and its references "
+                f"are {count} windows in {len(enrolled)} recordings, of which at least {MIN_LOOKS} in 3 are needed"
+            )
+            return Bank(prototypes, labels, None, UNREACHABLE, why, None)
+        uncalibrated: str | None = None
         threshold = self._threshold(calibration)
         if threshold >= UNREACHABLE:
             uncalibrated = (
                 f"machine {self.machine!r} raises no alarm: its normal sound varies so much that "
                 f"{self._bearable.per_day:g} false alarms a day leave no score to raise one at"
             )
-        return Bank(prototypes, labels, calibration, threshold, uncalibrated, self._shortage(calibration), heard)
+        return Bank(
+            prototypes, labels, calibration, threshold, uncalibrated, self._shortage(calibration), heard, decided_by
+        )
 
     def _prototypes(self, branch: str, references: Sequence[Reference]) -> PrototypeSet:
         rows: list[NDArray[np.float32]] = []
@@ -241,27 +253,20 @@ class Scorer:
         return PrototypeSet(branch, np.concatenate(rows), labels)
 
     def _calibrate(
-        self, prototypes: Mapping[str, PrototypeSet], enrolled: Sequence[Reference], held_out: Sequence[Reference]
-    ) -> tuple[Calibration | AlarmCalibration | None, str | None, tuple[str, ...]]:
-        """The calibration that decides, or the reason why there is none; and the held-out recordings that it heard."""
-        found: list[Calibration | AlarmCalibration] = [] if self._calibration is None else [self._calibration]
-        on_site, heard = held_out_calibration(prototypes, held_out, self._bearable)
+        self, prototypes: Mapping[str, PrototypeSet], enrolled: Sequence[str], on_site: AlarmCalibration | None
+    ) -> tuple[DecidedBy | None, Calibration | AlarmCalibration | None]:
+        """The calibration that decides, and whose it is."""
         if on_site is not None and on_site.looks >= ENOUGH_LOOKS:
-            return on_site, None, heard
-        scores = leave_one_out_scores(prototypes, [reference.label for reference in enrolled])
+            return "held-out sound", on_site
+        found: dict[DecidedBy, Calibration | AlarmCalibration] = {}
+        if self._calibration is not None:
+            found["bundle"] = self._calibration
+        scores = leave_one_out_scores(prototypes, enrolled)
         if scores is not None:
-            found.append(AlarmCalibration.of_windows(scores, self._bearable.hop_s, self._bearable.k))
+            found["references"] = AlarmCalibration.of_windows(scores, self._bearable.hop_s, self._bearable.k)
         if on_site is not None:
-            found.append(on_site)
-        if found:
-            return max(found, key=self._threshold), None, heard
-        windows = sum(len(next(iter(r.vectors.values()))) for r in enrolled)
-        return (
-            None,
-            f"machine {self.machine!r} raises no alarm: the bundle holds no calibration for it and its references are "
-            f"{windows} windows in {len(enrolled)} recordings, of which at least {MIN_LOOKS} in 3 are needed",
-            (),
-        )
+            found["held-out sound"] = on_site
+        return max(found.items(), key=lambda one: self._threshold(one[1]), default=(None, None))
 
     def _threshold(self, calibration: Calibration | AlarmCalibration) -> float:
         rate = self._bearable

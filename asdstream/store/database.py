@@ -36,6 +36,10 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     # What alarms remember has another layout from here on. The old one is read as well (asdstream.alarms.snapshot), so
     # that nothing need be rewritten; the version keeps out programs that do not know the new one.
     (),
+    (
+        # References of which no prototype is made, with the hop from one of their windows to the next.
+        "CREATE TABLE reference_held_out (label TEXT PRIMARY KEY REFERENCES reference, hop_s REAL NOT NULL) STRICT",
+    ),
 )
 """One list of statements per schema version; a released one is never changed, only followed by another."""
 

@@ -21,17 +21,24 @@ Vectors = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewReference:
-    """A recording to be added: `label` is a ULID, `audio` is FLAC, `name` says where it came from."""
+    """A recording to be added: `label` is a ULID, `audio` is FLAC, `name` says where it came from.
+
+    With a `held_out_hop_s` it is held out for the calibration, which hears its windows at that hop.
+    """
 
     label: str
     name: str
     audio: bytes
     vectors: Vectors = field(default_factory=dict)
+    held_out_hop_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceEntry:
-    """A reference in the present set; `revision` is the one it came with, `at` UTC seconds, `audio_bytes` a size."""
+    """A reference in the present set; `revision` is the one it came with, `at` UTC seconds, `audio_bytes` a size.
+
+    `held_out_hop_s` as in `NewReference`.
+    """
 
     label: str
     machine: str
@@ -40,6 +47,7 @@ class ReferenceEntry:
     at: float
     actor: str
     audio_bytes: int
+    held_out_hop_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class References:
                     f"it should be between 1 and {MAX_AUDIO_BYTES}"
                 )
         with self._database.transaction() as connection:
-            revision = self._new_revision(connection, machine, at, actor, f"added {_many(len(references))}")
+            revision = self._new_revision(connection, machine, at, actor, _added(references))
             for reference in references:
                 connection.execute(
                     "INSERT INTO reference VALUES (?, ?, ?, ?)",
@@ -80,6 +88,10 @@ class References:
                 connection.execute(
                     "INSERT INTO reference_span VALUES (?, ?, ?, NULL)", (reference.label, machine, revision)
                 )
+                if reference.held_out_hop_s is not None:
+                    connection.execute(
+                        "INSERT INTO reference_held_out VALUES (?, ?)", (reference.label, reference.held_out_hop_s)
+                    )
                 _put_vectors(connection, reference.label, bundle, reference.vectors)
         return revision
 
@@ -124,8 +136,9 @@ class References:
     def entries(self, machine: str) -> list[ReferenceEntry]:
         """The present set, oldest first."""
         rows = self._database.read(
-            "SELECT label, machine, name, since, at, actor, length(audio) FROM reference_span"
+            "SELECT label, machine, name, since, at, actor, length(audio), hop_s FROM reference_span"
             " JOIN reference USING (label, machine) JOIN reference_revision USING (machine)"
+            " LEFT JOIN reference_held_out USING (label)"
             " WHERE machine = ? AND until IS NULL AND revision = since ORDER BY since, label",
             (machine,),
         )
@@ -212,3 +225,10 @@ def _put_vectors(connection: sqlite3.Connection, label: str, bundle: str, vector
 
 def _many(count: int) -> str:
     return "1 reference" if count == 1 else f"{count} references"
+
+
+def _added(references: Sequence[NewReference]) -> str:
+    held_out = sum(reference.held_out_hop_s is not None for reference in references)
+    if not held_out:
+        return f"added {_many(len(references))}"
+    return f"added {_many(len(references))}, {held_out} held out for the calibration"

@@ -16,7 +16,7 @@ from system_bundles import contents_of, separator
 from asdstream import bundle as bundles
 from asdstream.bundle import ANY_TYPE, Bundle
 
-COMMANDS = ["demo", "run", "check", "score", "feed", "devices", "enroll", "bench", "bundle"]
+COMMANDS = ["demo", "run", "check", "score", "feed", "devices", "enroll", "calibrate", "bench", "bundle"]
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_the_threshold_falls_with_the_rate_scales_with_the_scores_and_stays_over
     asked = np.geomspace(1e-4, 1000, 25)
     thresholds = np.array([fitted.threshold(rate) for rate in asked])
     assert np.all(np.diff(thresholds) <= 1e-12)
-    np.testing.assert_allclose([scaled.threshold(rate) for rate in asked], factor * thresholds, rtol=1e-6)
+    np.testing.assert_allclose([scaled.threshold(rate) for rate in asked], factor * thresholds, rtol=1e-6, atol=1e-8)
     largest = alarm_levels(scores, K, N).max()
     assert np.all(thresholds[asked * fitted.days < 1] >= largest)
     assert np.all(thresholds > fitted.median)
