@@ -215,7 +215,8 @@ def evaluate(
         str,
         typer.Option(
             "--back-end",
-            help="How embeddings become a score: minimum-cosine, local-density, generalised-mean, relative-deviation.",
+            help="How embeddings become a score: minimum-cosine, nearest-reference (as after enrolling all training "
+            "clips), local-density, generalised-mean, relative-deviation.",
         ),
     ] = "minimum-cosine",
     normalise_branches: Annotated[

@@ -40,7 +40,7 @@ def test_every_way_of_scoring_is_compared_and_the_clips_are_named(
     assert result.exception is None, result.output
     content = json.loads((tmp_path / "ablation.json").read_text())
     names = [variant["name"] for variant in content["variants"]]
-    ways = ["minimum-cosine", "local-density", "generalised-mean", "relative-deviation"]
+    ways = ["minimum-cosine", "nearest-reference", "local-density", "generalised-mean", "relative-deviation"]
     assert names == ways + [f"{way}, pooling over bands" for way in ways]
     assert content["variants"][0]["difference_from_first"] == {"low": 0.0, "high": 0.0}
     assert all(variant["sections"][0]["figures"]["source_auc"] > 0.9 for variant in content["variants"])

@@ -65,8 +65,14 @@ def test_the_same_clip_recorded_twice_divides_by_nothing(name: str) -> None:
 
 
 def test_an_unknown_back_end_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(TrainerError, match="there is no back end 'lof'; there are minimum-cosine, local-density"):
+    with pytest.raises(TrainerError, match="there is no back end 'lof'; there are minimum-cosine, nearest-reference, "):
         back_end("lof")
+
+
+def test_after_enrolment_every_training_clip_is_held_against() -> None:
+    bank = back_end("nearest-reference").fit(SOUND, seed=0).bank
+    firsts = [rows[:1] for rows in (*SOUND.source, *SOUND.target)]
+    assert np.array_equal(bank, np.concatenate(firsts))
 
 
 def test_the_default_scores_as_the_daemon_does() -> None:

@@ -7,6 +7,7 @@ from trainer.backends.back_end import BackEnd
 from trainer.backends.generalised_mean import GeneralisedMean
 from trainer.backends.local_density import LocalDensity
 from trainer.backends.minimum_cosine import MinimumCosine
+from trainer.backends.nearest_reference import NearestReference
 from trainer.backends.relative_deviation import RelativeDeviation
 from trainer.errors import TrainerError
 
@@ -15,6 +16,7 @@ DEFAULT = "minimum-cosine"
 BACK_ENDS: MappingProxyType[str, Callable[[], BackEnd]] = MappingProxyType(
     {
         DEFAULT: MinimumCosine,
+        "nearest-reference": NearestReference,
         "local-density": LocalDensity,
         "generalised-mean": GeneralisedMean,
         "relative-deviation": RelativeDeviation,
