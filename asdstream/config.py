@@ -81,10 +81,12 @@ def _list_to_tuple(value: object) -> object:
 _TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 _TOPIC_LEVEL = r"^[a-z0-9_-]{1,64}$"
 _NAME = r"^[A-Za-z0-9_-]{1,64}$"
+_DISCOVERY_PREFIX = r"^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,3}$"
 _DEVICE = r"^(auto|cpu|cuda|cuda:\d{1,2})$"
 _PATTERNS = {
     _TOPIC_LEVEL: "should be 1 to 64 of the characters a-z, 0-9, - and _",
     _NAME: "should be 1 to 64 of the characters A-Z, a-z, 0-9, - and _",
+    _DISCOVERY_PREFIX: 'should be a topic like "homeassistant", of the characters A-Z, a-z, 0-9, - and _',
     _DEVICE: 'should be "auto", "cpu", "cuda" or "cuda:<number>"',
 }
 TopicLevel = Annotated[str, Field(pattern=_TOPIC_LEVEL)]
@@ -158,6 +160,13 @@ class MqttSection(Section):
     )
     max_in_flight: int = Field(
         default=20, ge=1, le=1000, description="Alarm messages sent ahead of their acknowledgement."
+    )
+    home_assistant: bool = Field(
+        default=False,
+        description="Whether Home Assistant is told of the box and its channels, by MQTT device discovery.",
+    )
+    home_assistant_prefix: Annotated[str, Field(pattern=_DISCOVERY_PREFIX)] = Field(
+        default="homeassistant", description="The discovery prefix that Home Assistant is configured with."
     )
     tls: TlsSection | None = None
 

@@ -28,6 +28,7 @@ from asdstream.judge import Case, Judge
 from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.client import Handler, MqttClient
 from asdstream.mqtt.connection import Connection
+from asdstream.mqtt.home_assistant import HomeAssistant
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
@@ -84,9 +85,9 @@ class Daemon:
         engine = config.engine
         self._embedder = embedder_of(engine, self._bundle, config.store.path.parent)
         presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._store.next_birth)
-        client_id = f"asdstream-{config.site.name}-{config.site.node}"
+        self._identity = f"asdstream-{config.site.name}-{config.site.node}"
         self._broker = broker_of(config.mqtt)
-        self._client = MqttClient(self._broker, client_id, presence)
+        self._client = MqttClient(self._broker, self._identity, presence)
         self._outbox = OutboxPublisher(self._store, self._client, config.mqtt.max_in_flight)
         self._listeners = {channel.id: self._listener(channel) for channel in config.channels}
         self._capture = Capture(list(self._listeners.values()), config.alarms.source_lost_after_s)
@@ -111,7 +112,7 @@ class Daemon:
             self._topics,
             self._boot_id,
             self._client.publish,
-            self._outbox.wake,
+            self._alarm_moved,
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
         )
@@ -121,6 +122,7 @@ class Daemon:
         }
         hops = {channel.id: channel.hop for channel in config.channels}
         self._node_troubles = NodeTroubles(hops, config.alarms.disk_free_min_mb)
+        self._health_due = threading.Event()
         self._check_due = time.monotonic()
         self._keep_due = time.monotonic() + KEEP_EVERY_S
         # Filled by capture and engine, emptied by the judge; bounded, so that a slow disk slows the engine down.
@@ -222,6 +224,15 @@ class Daemon:
                 # Whatever the connection lets through: the source itself refuses and counts what is too large.
                 limit = self._broker.max_packet_bytes
                 self._client.subscribe(self._topics.audio(channel.id), _delivery(source), max_bytes=limit)
+        if self._config.mqtt.home_assistant:
+            HomeAssistant(
+                self._client,
+                self._topics,
+                identity=self._identity,
+                version=__version__,
+                channels=[channel.id for channel in self._config.channels],
+                prefix=self._config.mqtt.home_assistant_prefix,
+            ).attach()
 
     def _capture_step(self) -> None:
         before = self._capture.windows
@@ -290,7 +301,8 @@ class Daemon:
             if not (self._client.alive and self._outbox.alive):
                 self._crew.failure = "the connection to the broker is no longer looked after: its thread has ended"
                 return
-            if now >= next_health or self._engine.hop_changes != hop_changes:
+            if now >= next_health or self._engine.hop_changes != hop_changes or self._health_due.is_set():
+                self._health_due.clear()
                 next_health = now + HEALTH_EVERY_S
                 hop_changes = self._engine.hop_changes
                 self._tell_health()
@@ -347,6 +359,11 @@ class Daemon:
                 self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
         self._tell_health()
 
+    def _alarm_moved(self) -> None:
+        """On the thread of the judge, which must not be kept."""
+        self._outbox.wake()
+        self._health_due.set()
+
     def _tell_health(self) -> None:
         dropped, scored = self._engine.dropped, self._judge.windows_scored
         for channel in self._config.channels:
@@ -360,6 +377,7 @@ class Daemon:
                 dropped=dropped.get(channel.id, 0),
                 scored=scored.get(channel.id, 0),
                 uncalibrated=self._scorers[channel.id].uncalibrated,
+                alarm=self._judge.anomaly(channel.id),
             )
             self._client.publish(self._topics.health(channel.id), health.encode(), qos=1, retain=True)
 

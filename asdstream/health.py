@@ -1,5 +1,8 @@
 """How each channel is, put together from what the rooms count."""
 
+from typing import Literal
+
+from asdstream.alarms.event import AlarmState, Condition
 from asdstream.audio.capture import Listener
 from asdstream.engine.overload import Shedding
 from asdstream.mqtt.payloads import HealthPayload, moment
@@ -16,10 +19,12 @@ def channel_health(
     dropped: int,
     scored: int,
     uncalibrated: str | None,
+    alarm: AlarmState,
 ) -> HealthPayload:
     """The health message of one channel; `now` is monotonic seconds, `utc` since the epoch.
 
-    `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never does.
+    `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never
+    does; `alarm` is the one about its sound.
     """
     stats = listener.channel.stats
     given_way = shedding or Shedding(hop_s)
@@ -33,6 +38,7 @@ def channel_health(
         channel=listener.channel.channel_id,
         machine=machine,
         state=listener.source.state.value,
+        alarm=_standing(alarm, judged=scored > 0 and uncalibrated is None),
         problem=listener.source.problem or uncalibrated or overloaded,
         last_frame_age_s=None if stats.last_sound is None else round(now - stats.last_sound, 3),
         level_dbfs=None if stats.level_dbfs is None else round(stats.level_dbfs, 1),
@@ -48,3 +54,10 @@ def channel_health(
         windows_shed=given_way.windows_shed,
         windows_dropped=given_way.windows_dropped,
     )
+
+
+def _standing(alarm: AlarmState, *, judged: bool) -> Literal["none", "active", "unknown"]:
+    """A machine that nobody has `judged` is not known to be well."""
+    if alarm.active:
+        return "none" if alarm.quiet else "active"
+    return "none" if judged and alarm.condition is not Condition.UNKNOWN else "unknown"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from asdstream.alarms.alarm import alarm_name
 from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.command import Command, CommandRefusedError
 from asdstream.alarms.elapsed import Instant
@@ -71,6 +72,10 @@ class Judge:
     def windows_scored(self) -> Mapping[str, int]:
         """By channel, since the start."""
         return dict(self._scored)
+
+    def anomaly(self, channel: str) -> AlarmState:
+        """The alarm about the sound of `channel`, as it stands; may be asked from any thread."""
+        return self._cases[channel].alarms.state(alarm_name(channel, AlarmKind.ANOMALY))
 
     def hear(self, embeddings: Sequence[Embedding]) -> None:
         """Score a batch, in the order in which it comes."""

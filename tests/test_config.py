@@ -278,3 +278,15 @@ def test_the_schema_describes_every_section(tmp_path: Path) -> None:
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["MqttSection"]["properties"]["port"]["maximum"] == 65535
     assert str(tmp_path.parent) not in json.dumps(schema)
+
+
+def test_home_assistant_is_told_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    assert load(tmp_path, CHANNEL).mqtt.home_assistant is False
+    settings = load(tmp_path, '[mqtt]\nhome_assistant = true\nhome_assistant_prefix = "ha/discovery"\n' + CHANNEL)
+    assert (settings.mqtt.home_assistant, settings.mqtt.home_assistant_prefix) == (True, "ha/discovery")
+
+
+@pytest.mark.parametrize("prefix", ["", "#", "a/+", "/a", "a/", "a b", "a//b"])
+def test_no_wildcard_gets_into_the_prefix_of_home_assistant(tmp_path: Path, prefix: str) -> None:
+    (said,) = problems(tmp_path, f'[mqtt]\nhome_assistant_prefix = "{prefix}"\n' + CHANNEL)
+    assert said.startswith('2: mqtt.home_assistant_prefix: should be a topic like "homeassistant"')

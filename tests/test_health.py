@@ -1,9 +1,11 @@
 """What the health message of a channel says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
+from asdstream.alarms.event import Act, AlarmKind, AlarmState, Condition
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.capture import Listener
 from asdstream.audio.channel import Channel
@@ -11,8 +13,27 @@ from asdstream.audio.mqtt import MqttSource
 from asdstream.engine.overload import Shedding
 from asdstream.health import channel_health
 
+ALARM = AlarmState(
+    alarm_id="fan-1.anomaly",
+    occurrence="",
+    kind=AlarmKind.ANOMALY,
+    channel="fan-1",
+    machine="fan",
+    active=False,
+    raised_at=None,
+    updated_at=0.0,
+    cleared_at=None,
+    score=None,
+    peak_score=None,
+    threshold=None,
+    windows=0,
+    reason="",
+)
 
-def health(shedding: Shedding | None, uncalibrated: str | None = None) -> dict[str, object]:
+
+def health(
+    shedding: Shedding | None, uncalibrated: str | None = None, alarm: AlarmState = ALARM, scored: int = 7
+) -> dict[str, object]:
     source = MqttSource("wav", 1_000_000, channel="fan-1")
     listener = Listener(source, Channel("fan-1", 1.0))
     listener.channel.feed(AudioBlock(np.full((16_000, 1), 0.1, np.float32), 16_000), now=99.5, utc=1_000.0)
@@ -24,8 +45,9 @@ def health(shedding: Shedding | None, uncalibrated: str | None = None) -> dict[s
         hop_s=1.0,
         shedding=shedding,
         dropped=5,
-        scored=7,
+        scored=scored,
         uncalibrated=uncalibrated,
+        alarm=alarm,
     )
     told: dict[str, object] = json.loads(message.encode())
     return told
@@ -45,3 +67,17 @@ def test_a_widened_hop_is_told_with_its_counts_and_in_a_sentence() -> None:
     assert (told["dropped"], told["windows_scored"]) == (5, 7)
     assert told["problem"] == "the engine cannot keep up: a window is scored every 4 s instead of every 1 s"
     assert health(Shedding(4.0), uncalibrated="no threshold")["problem"] == "no threshold"
+
+
+def test_the_alarm_about_the_sound_is_told_unless_it_is_kept_quiet() -> None:
+    assert health(None)["alarm"] == "none"
+    standing = replace(ALARM, active=True)
+    assert health(None, alarm=standing)["alarm"] == "active"
+    assert health(None, alarm=replace(standing, condition=Condition.UNKNOWN))["alarm"] == "active"
+    assert health(None, alarm=replace(standing, out_of_service=Act("ann", 1.0)))["alarm"] == "none"
+
+
+def test_a_machine_that_nobody_hears_or_can_judge_is_not_said_to_be_well() -> None:
+    assert health(None, alarm=replace(ALARM, condition=Condition.UNKNOWN))["alarm"] == "unknown"
+    assert health(None, scored=0)["alarm"] == "unknown"
+    assert health(None, uncalibrated="no threshold")["alarm"] == "unknown"

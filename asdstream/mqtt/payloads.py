@@ -219,6 +219,9 @@ class HealthPayload(Payload):
     state: Literal["waiting", "live", "ended"] = Field(
         description="`waiting`: no sound comes at present; `ended`: the recordings are at their end."
     )
+    alarm: Literal["none", "active", "unknown"] = Field(
+        description="Whether the anomaly alarm stands and is not kept quiet; `unknown` while nobody can tell."
+    )
     problem: str | None = Field(description="One sentence on what is wrong at present, null when nothing is.")
     last_frame_age_s: Number = Field(
         description="Since the latest sound; null before the first.", json_schema_extra=SECONDS

@@ -177,6 +177,7 @@ def test_what_is_no_number_becomes_null(strange: float) -> None:
         channel="pump",
         machine="Pump-7",
         state="waiting",
+        alarm="unknown",
         problem=None,
         last_frame_age_s=None,
         level_dbfs=strange,
