@@ -11,11 +11,13 @@ from ulid import ULID
 
 from asdstream import __version__
 from asdstream import bundle as bundles
+from asdstream.alarm_commands import alarm_handlers
 from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.elapsed import Instant
 from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
+from asdstream.command_desk import CommandDesk
 from asdstream.config import ChannelSection, Config, MqttSettings
 from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
@@ -116,6 +118,7 @@ class Daemon:
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
         )
+        self._desk = CommandDesk(self._topics, alarm_handlers(self._judge, self._store), self._client.publish)
         self._troubles = {
             channel: ChannelTroubles(listener, config.alarms.source_lost_after_s, config.alarms.clipped_share)
             for channel, listener in self._listeners.items()
@@ -151,6 +154,7 @@ class Daemon:
         self._crew.hire("capture", self._capture_step)
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
+        self._crew.hire("commands", self._desk.step)
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
         try:
             self._watch(stop)
@@ -218,11 +222,12 @@ class Daemon:
             log.warning("channel_retired", channel=channel, alarms_cleared=len(events))
 
     def _listen_on_mqtt(self) -> None:
+        # Whatever the connection lets through: what is too large is refused and counted further on.
+        limit = self._broker.max_packet_bytes
+        self._client.subscribe(self._topics.commands, self._desk.receive, qos=1, max_bytes=limit, retained=False)
         for channel in self._config.channels:
             source = self._listeners[channel.id].source
             if isinstance(source, MqttSource) and isinstance(channel.source, MqttSettings):
-                # Whatever the connection lets through: the source itself refuses and counts what is too large.
-                limit = self._broker.max_packet_bytes
                 self._client.subscribe(self._topics.audio(channel.id), _delivery(source), max_bytes=limit)
         if self._config.mqtt.home_assistant:
             HomeAssistant(
@@ -358,6 +363,7 @@ class Daemon:
                 standing = state_message(self._topics, state)
                 self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
         self._tell_health()
+        self._desk.connected()
 
     def _alarm_moved(self) -> None:
         """On the thread of the judge, which must not be kept."""
@@ -388,6 +394,7 @@ class Daemon:
             log.warning("workers_still_at_work", workers=left)
         if "judge" not in left:
             self._judge.keep()
+        self._desk.close()
         self._capture.stop()
         self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))
         self._client.stop(max(0.1, deadline - time.monotonic()))

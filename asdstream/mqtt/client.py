@@ -44,6 +44,7 @@ class _Subscription:
     handler: Handler
     qos: int
     max_bytes: int
+    retained: bool
     failed: bool = False
     oversized: bool = False
 
@@ -105,13 +106,24 @@ class MqttClient:
 
     @property
     def rejected(self) -> int:
-        """Messages that were too large or that their handler failed on."""
+        """Messages that were too large, retained where they should not be, or that their handler failed on."""
         return self._rejected
 
-    def subscribe(self, topic_filter: str, handler: Handler, *, qos: int = 0, max_bytes: int = 1_000_000) -> None:
-        """From the next connection on, and at once on a standing one; larger payloads never reach `handler`."""
+    def subscribe(
+        self,
+        topic_filter: str,
+        handler: Handler,
+        *,
+        qos: int = 0,
+        max_bytes: int = 1_000_000,
+        retained: bool = True,
+    ) -> None:
+        """From the next connection on, and at once on a standing one; larger payloads never reach `handler`.
+
+        Nor do, where not `retained`, those that the broker has kept from before: they come with every connection.
+        """
         with self._lock:
-            self._subscriptions[topic_filter] = _Subscription(handler, qos, max_bytes)
+            self._subscriptions[topic_filter] = _Subscription(handler, qos, max_bytes, retained)
             connection = self._connection
         if connection is not None and connection.connected:
             connection.subscribe(topic_filter, qos)
@@ -275,7 +287,7 @@ class MqttClient:
     def _subscription_refused(self, topic_filter: str, sentence: str) -> None:
         log.error("mqtt_subscription_refused", topic=topic_filter, reason=sentence)
 
-    def _deliver(self, topic: str, payload: bytes) -> None:
+    def _deliver(self, topic: str, payload: bytes, retained: bool) -> None:
         with self._lock:
             exact = self._subscriptions.get(topic)
             found = [exact] if exact is not None else []
@@ -285,6 +297,10 @@ class MqttClient:
                 if topic_filter != topic and topic_matches_sub(topic_filter, topic)
             ]
         for subscription in found:
+            if retained and not subscription.retained:
+                self._rejected += 1
+                log.warning("mqtt_retained_message_ignored", topic=topic)
+                continue
             self._hand_over(subscription, topic, payload)
 
     def _hand_over(self, subscription: _Subscription, topic: str, payload: bytes) -> None:

@@ -71,7 +71,8 @@ class Listeners:
     """Whoever uses the connection; all are called from its thread."""
 
     connected: Callable[["Connection"], None]
-    received: Callable[[str, bytes], None]
+    received: Callable[[str, bytes, bool], None]
+    """Topic, payload, and whether the broker had kept it from before we subscribed."""
     subscription_refused: Callable[[str, str], None]
 
 
@@ -263,7 +264,7 @@ class Connection:
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
-            self._listeners.received(message.topic, bytes(message.payload))
+            self._listeners.received(message.topic, bytes(message.payload), message.retain)
         except Exception:
             # Includes a topic that is not UTF-8; nothing a stranger sends may end this thread.
             log.exception("mqtt_message_not_handled")

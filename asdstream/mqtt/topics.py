@@ -6,6 +6,7 @@ from asdstream.errors import AsdstreamError
 
 ROOT = "asd/v1"
 _LEVEL = re.compile(r"[a-z0-9_-]{1,64}")
+_TRANSACTION_LEVEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALARM_LEVEL = re.compile(r"[a-z0-9_.-]{1,128}")
 
 
@@ -32,6 +33,8 @@ class Topics:
         self.status = f"{self.root}/status"
         self.info = f"{self.root}/info"
         self.alarm_event = f"{self.root}/event/alarm"
+        self.commands = f"{self.root}/cmd/+"
+        """All commands; inbound."""
 
     def audio(self, channel: str) -> str:
         """Sound for a channel whose source is MQTT; inbound."""
@@ -48,6 +51,14 @@ class Topics:
     def alarm_state(self, alarm_id: str) -> str:
         """The alarm as it stands; retained, emptied when back to normal."""
         return f"{self.root}/alarm/{_level(alarm_id, 'the alarm', _ALARM_LEVEL)}/state"
+
+    def command(self, verb: str) -> str:
+        """What somebody asks of the daemon; inbound."""
+        return f"{self.root}/cmd/{_level(verb, 'the verb')}"
+
+    def reply(self, transaction: str) -> str:
+        """The answer to a command, for whoever chose that transaction."""
+        return f"{self.root}/reply/{_level(transaction, 'the transaction', _TRANSACTION_LEVEL)}"
 
     def _channel(self, channel: str, leaf: str) -> str:
         return f"{self.root}/channel/{_level(channel, 'the channel')}/{leaf}"
