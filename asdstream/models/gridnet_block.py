@@ -145,7 +145,9 @@ class _HeadNorm(nn.Module):
         # In order in memory first: the activation and the norm take several times as long on a strided view.
         x = self.act(x.unflatten(-1, (self.heads, -1)).permute(0, 3, 1, 2, 4).contiguous())
         x = F.layer_norm(x, x.shape[3:] if self.over_bands else x.shape[4:], eps=self.eps)
-        return torch.addcmul(self.beta.permute(0, 1, 3, 4, 2), x, self.gamma.permute(0, 1, 3, 4, 2))
+        # In order in memory as well, for the same reason; they are small.
+        gain, offset = (one.permute(0, 1, 3, 4, 2).contiguous() for one in (self.gamma, self.beta))
+        return torch.addcmul(offset, x, gain)
 
 
 class _FrameNorm(nn.Module):
@@ -159,8 +161,9 @@ class _FrameNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, F, C) to (B, T, F, C)."""
-        x = F.layer_norm(x, x.shape[2:] if self.over_bands else x.shape[3:], eps=self.eps)
-        return torch.addcmul(self.beta.permute(0, 2, 3, 1), x, self.gamma.permute(0, 2, 3, 1))
+        shape = x.shape[2:] if self.over_bands else x.shape[3:]
+        gain, offset = (one.permute(0, 2, 3, 1).reshape(shape) for one in (self.gamma, self.beta))
+        return F.layer_norm(x, shape, gain, offset, self.eps)
 
 
 def _gain_and_offset(shape: tuple[int, ...]) -> tuple[nn.Parameter, nn.Parameter]:
