@@ -37,6 +37,12 @@ QUEUED_MESSAGES = 1000
 IN_FLIGHT_MESSAGES = 10
 """Of quality of service 1, ahead of their acknowledgement; paho does not heed the broker's own limit, and the usual
 brokers allow from 10 (HiveMQ) over 20 (Mosquitto) to 32 (EMQX). More wait inside paho, in order."""
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_OTHER_NAME = (62, 64)
+"""Host name and IP address, as OpenSSL numbers what is wrong with a certificate (x509_vfy.h)."""
+_OTHER_AUTHORITY = (18, 19, 20, 21)
+_WHO_ARE_YOU = (134, 135)
+"""Bad user name or password, not authorized; which of both a broker says is a matter of its version."""
 _UNSUPPORTED_VERSION = 132
 _SESSION_TAKEN_OVER = 142
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
@@ -105,6 +111,7 @@ class Connection:
         self._leave_by: float | None = None
         self._refusal: Ended | None = None
         self._taken_over = False
+        self._hung_up = False
         self._paho = self._client(client_id, context, will)
 
     def _client(self, client_id: str, context: ssl.SSLContext | None, will: OutboxMessage | None) -> paho.Client:
@@ -207,9 +214,7 @@ class Connection:
                 "running for this site and node?",
             )
         if not self._was_connected:
-            return self._ended(
-                End.VERSION_REFUSED, f"whatever listens at {address} does not answer as an MQTT broker does"
-            )
+            return self._ended(End.VERSION_REFUSED, _unanswered(self._broker, hung_up=self._hung_up))
         return self._ended(End.LOST, f"the connection to the broker at {address} was lost")
 
     def _serve(self) -> None:
@@ -221,6 +226,7 @@ class Connection:
             deadline = answer_by if self._leave_by is None and not self._was_connected else self._leave_by
             if deadline is not None and time.monotonic() > deadline:
                 return
+        self._hung_up = True
 
     def _ended(self, end: End, sentence: str) -> Ended:
         return Ended(end, sentence, self._was_connected)
@@ -306,10 +312,11 @@ class Connection:
 def _unreachable(error: Exception, broker: Broker) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            sentence = f"the certificate of the broker at {broker.address} is not trusted: {error.verify_message}"
-        case ssl.SSLError():
-            reason = (error.reason or str(error)).replace("_", " ").lower()
-            sentence = f"no TLS with the broker at {broker.address}: {reason}"
+            reason = _distrust(error, broker)
+            sentence = f"the certificate of the broker at {broker.address} is not trusted: {reason}"
+        case ssl.SSLError() | ConnectionResetError() if broker.tls is not None:
+            reason = (getattr(error, "reason", None) or str(error.strerror)).replace("_", " ").lower()
+            sentence = f"no TLS with the broker at {broker.address}: {reason}; is that its port for TLS?"
         case socket.gaierror():
             sentence = f'the name of the broker, "{broker.host}", is not known: {error.strerror}'
         case ConnectionRefusedError():
@@ -323,6 +330,38 @@ def _unreachable(error: Exception, broker: Broker) -> str:
     return sentence
 
 
+def _distrust(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
+    if error.verify_code == _EXPIRED:
+        return "it has expired"
+    if error.verify_code == _NOT_YET_VALID:
+        return "it is not valid yet; is the clock of this box right?"
+    if error.verify_code in _OTHER_NAME:
+        return f'it was made for another name than "{broker.host}"; mqtt.host should be a name that stands in it'
+    if error.verify_code in _OTHER_AUTHORITY:
+        return "no authority known here has signed it; mqtt.tls.ca_file should be the certificate of the one that did"
+    return error.verify_message.lower().removesuffix(".")
+
+
+def _unanswered(broker: Broker, *, hung_up: bool) -> str:
+    """A broker that misses a client certificate says so, if at all, when the handshake is over on our side."""
+    if not hung_up:
+        return f"whatever listens at {broker.address} does not answer as an MQTT broker does"
+    if broker.tls is None:
+        return f"whatever listens at {broker.address} hangs up at once: if it expects TLS, add a table mqtt.tls"
+    if broker.tls.cert_file is None:
+        return (
+            f"the broker at {broker.address} hangs up as soon as TLS stands: if it asks for a client certificate, set "
+            "mqtt.tls.cert_file and key_file"
+        )
+    return (
+        f"the broker at {broker.address} hangs up as soon as TLS stands: it may not accept the client certificate "
+        f"{broker.tls.cert_file}"
+    )
+
+
 def _refused(reason: ReasonCode, broker: Broker) -> str:
     identity = "without a user name" if broker.username is None else f'as user "{broker.username}"'
-    return f"the broker at {broker.address} refused the connection {identity}: {str(reason).lower()}"
+    sentence = f"the broker at {broker.address} refused the connection {identity}: {str(reason).lower()}"
+    if reason.value not in _WHO_ARE_YOU:
+        return sentence
+    return sentence + ("; set mqtt.username" if broker.username is None else "; check mqtt.password_file")
