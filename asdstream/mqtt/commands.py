@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from asdstream.errors import AsdstreamError
-from asdstream.mqtt.payloads import Moment, Payload
+from asdstream.mqtt.payloads import SECONDS, Moment, Payload
 
 MAX_COMMAND_BYTES = 16_384
 """The longest command that makes sense has a few hundred."""
@@ -54,7 +54,9 @@ class AlarmArgs(Args):
 class ShelveArgs(AlarmArgs):
     """Which alarm to put aside, and for how long."""
 
-    seconds: float = Field(gt=0.0, le=31_536_000.0, description="From when the daemon gets the command.")
+    seconds: float = Field(
+        gt=0.0, le=31_536_000.0, description="From when the daemon gets the command.", json_schema_extra=SECONDS
+    )
     once: bool = Field(default=False, description="Whether it ends as soon as the alarm clears.")
 
 
@@ -63,7 +65,10 @@ class EnrollArgs(Args):
 
     machine: str = Field(min_length=1, max_length=64, description="As in the configuration.")
     seconds: float = Field(
-        ge=SHORTEST_RECORDING_S, le=LONGEST_RECORDING_S, description="So much of the sound that comes from now on."
+        ge=SHORTEST_RECORDING_S,
+        le=LONGEST_RECORDING_S,
+        description="So much of the sound that comes from now on.",
+        json_schema_extra=SECONDS,
     )
     force: bool = Field(default=False, description="Whether to take it even where it does not seem to belong.")
 

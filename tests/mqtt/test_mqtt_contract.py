@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
+from asdstream.mqtt.commands import VERBS, read_command
 from asdstream.mqtt.contract.asyncapi import address, asyncapi
 from asdstream.mqtt.contract.documents import documents, write_documents
 from asdstream.mqtt.contract.json_schemas import message_schema, shared_schemas
@@ -20,7 +21,7 @@ from asdstream.mqtt.topics import Topics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "mqtt"
 REMEDY = "run: python -m asdstream.mqtt.contract docs/mqtt"
-UNITS = {"_s": "s", "_ms": "ms", "_dbfs": "dB of full scale"}
+UNITS = {"_s": "s", "seconds": "s", "_ms": "ms", "_dbfs": "dB of full scale"}
 
 
 def message(name: str) -> Message:
@@ -58,8 +59,8 @@ def test_every_field_is_described() -> None:
 
 def test_every_quantity_has_the_unit_that_its_name_says() -> None:
     for model, name, field in fields():
-        suffix = next((suffix for suffix in UNITS if name.endswith(suffix)), None)
-        assert field.get(UNIT) == (None if suffix is None else UNITS[suffix]), f"{model}.{name}"
+        said = next((unit for ending, unit in UNITS.items() if name.endswith(ending)), None)
+        assert field.get(UNIT) == said, f"{model}.{name}"
 
 
 def test_every_payload_of_ours_is_in_the_contract() -> None:
@@ -76,8 +77,10 @@ def test_topics_are_those_that_the_daemon_uses() -> None:
         "channel-health": topics.health("pump"),
         "alarm-state": topics.alarm_state("pump.anomaly"),
         "alarm-event": topics.alarm_event,
-    }
-    levels = {"site": "plant", "node": "line-1", "channel": "pump", "alarm_id": "pump.anomaly"}
+        "reply": topics.reply("T1"),
+    } | {f"cmd-{verb.replace('_', '-')}": topics.command(verb) for verb in VERBS}
+    assert set(used) == {message.name for message in MESSAGES}
+    levels = {"transaction": "T1", "site": "plant", "node": "line-1", "channel": "pump", "alarm_id": "pump.anomaly"}
     assert {name: address(message(name)).format(**levels) for name in used} == used
 
 
@@ -103,6 +106,36 @@ def test_the_asyncapi_document_tells_who_sends_what_and_how() -> None:
     }
     assert document["operations"]["receive-channel-audio"]["action"] == "receive"
     assert "payload" not in document["components"]["messages"]["channel-audio"]
+
+
+def test_a_command_is_answered_by_the_reply() -> None:
+    operation = asyncapi(MESSAGES)["operations"]["receive-cmd-shelve"]
+    assert operation["reply"] == {"channel": {"$ref": "#/channels/reply"}}
+
+
+def test_a_command_tells_what_its_verb_takes() -> None:
+    shelve = message_schema(message("cmd-shelve"))
+    assert shelve["required"] == ["transaction", "actor", "args"]
+    args = shelve["$defs"]["ShelveArgs"]
+    assert args["required"] == ["alarm_id", "seconds"]
+    assert args["additionalProperties"] is False
+    assert message_schema(message("cmd-alarms"))["required"] == ["transaction", "actor"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_the_contract_calls_a_command_is_taken_for_one(verb: str) -> None:
+    """The models of the contract are made for it; those that read what comes in are others."""
+    arguments = {"alarm_id": "pump.anomaly", "seconds": 60.0, "machine": "pump"}
+    known = VERBS[verb].model_fields
+    args = {name: value for name, value in arguments.items() if name in known}
+    model = message(f"cmd-{verb.replace('_', '-')}").model
+    assert model is not None
+    sent = model.model_validate({"transaction": "T1", "actor": "ann", "args": args}).model_dump_json(by_alias=True)
+    assert read_command(verb, sent.encode()).args == VERBS[verb].model_validate(args)
+
+
+def test_every_message_has_a_purpose() -> None:
+    assert [message.name for message in MESSAGES if not message.purpose] == []
 
 
 def test_a_description_beside_a_reference_is_not_lost_on_readers_of_draft_7() -> None:

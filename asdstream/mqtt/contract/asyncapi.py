@@ -67,13 +67,16 @@ def _operation_name(message: Message) -> str:
 
 
 def _operation(message: Message) -> Document:
-    return {
+    operation: Document = {
         "action": "send" if message.direction == "out" else "receive",
         "channel": {"$ref": f"#/channels/{message.name}"},
         "summary": message.purpose,
         "messages": [{"$ref": f"#/channels/{message.name}/messages/{message.name}"}],
         "bindings": {"mqtt": {"qos": message.qos, "retain": message.retain, "bindingVersion": _BINDING_VERSION}},
     }
+    if message.answered_by is not None:
+        operation["reply"] = {"channel": {"$ref": f"#/channels/{message.answered_by}"}}
+    return operation
 
 
 def _message(message: Message) -> Document:

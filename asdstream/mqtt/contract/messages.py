@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, create_model
 
+from asdstream.mqtt.commands import VERBS, Args, CommandPayload, ReplyPayload
 from asdstream.mqtt.payloads import (
     AlarmPayload,
     EventPayload,
@@ -22,7 +23,7 @@ class Message:
     """One kind of message: `name` in kebab case, `topic` below the root with `{levels}` that vary.
 
     `model` describes a JSON payload and is None for any other, which `content_type` names. Out is from the daemon to
-    the broker.
+    the broker. `answered_by` names the message that answers this one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Message:
     purpose: str
     model: type[BaseModel] | None = None
     content_type: str = "application/json"
+    answered_by: str | None = None
 
 
 LEVELS = {
@@ -40,8 +42,35 @@ LEVELS = {
     "node": "The box within the site: site.node of the configuration.",
     "channel": "Id of a channel of the configuration.",
     "alarm_id": "The channel and the kind of the alarm, as in `fan-1.anomaly`; only the kind for one of the whole box.",
+    "transaction": "What the command is named; chosen anew for every command by whoever asks.",
 }
 """The levels of a topic that vary."""
+
+_COMMANDS = {
+    "ack": "Acknowledge an alarm: somebody has seen it.",
+    "shelve": "Keep an alarm quiet for a time.",
+    "unshelve": "Have a shelved alarm heard again.",
+    "reset": "Let go of a latched alarm whose condition is over.",
+    "out_of_service": "Keep an alarm quiet until it is put back into service.",
+    "in_service": "Put an alarm back into service.",
+    "alarms": "Ask for the alarms as they stand.",
+    "enroll": "Take the sound of the next seconds as normal for a machine.",
+}
+
+
+def _command(verb: str, takes: type[Args]) -> Message:
+    """The command `verb`, whose arguments stand in its payload."""
+    # Where all arguments have defaults, so has the whole.
+    optional = not any(field.is_required() for field in takes.model_fields.values())
+    told = "What the verb needs to know."
+    args = Field(default_factory=takes, description=told) if optional else Field(description=told)
+    purpose = _COMMANDS.get(verb, "")
+    model = create_model(
+        f"{verb.title().replace('_', '')}Command", __base__=CommandPayload, __doc__=purpose, args=(takes, args)
+    )
+    name = f"cmd-{verb.replace('_', '-')}"
+    return Message(name, f"cmd/{verb}", "in", 1, False, purpose, model, answered_by="reply")
+
 
 MESSAGES: tuple[Message, ...] = (
     Message(
@@ -92,6 +121,16 @@ MESSAGES: tuple[Message, ...] = (
         False,
         "One per transition of an alarm, kept through any outage until the broker has it; it may come twice.",
         EventPayload,
+    ),
+    *(_command(verb, takes) for verb, takes in VERBS.items()),
+    Message(
+        "reply",
+        "reply/{transaction}",
+        "out",
+        1,
+        False,
+        "The answer to a command: every one that names a transaction gets one.",
+        ReplyPayload,
     ),
 )
 """Everything that is said below the root, in the order of the documents."""

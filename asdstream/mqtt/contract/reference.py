@@ -10,6 +10,13 @@ from asdstream.mqtt.payloads import UNIT
 from asdstream.mqtt.topics import ROOT
 
 _REFERENCE = "#"
+_BOUNDS = {
+    "exclusiveMinimum": "more than {:g}",
+    "minimum": "at least {:g}",
+    "maximum": "at most {:.10g}",
+    "maxLength": "at most {} characters",
+    "pattern": "matching `{}`",
+}
 _INTRODUCTION = f"""# MQTT reference
 
 Made from the models in the code by `python -m asdstream.mqtt.contract docs/mqtt`; a test keeps it so. Beside this page
@@ -68,25 +75,32 @@ def _described(schema: Schema, links: Mapping[str, str], more: str = "") -> str:
         if name not in required:
             meaning += " May be left out."
         rows.append(f"| `{name}` | {_type(field, links)} | {field.get(UNIT, '')} | {meaning} |")
-    table = ["| field | type | unit | |", "|---|---|---|---|", *rows] if rows else []
+    table = ["| field | type | unit | |", "|---|---|---|---|", *rows, ""] if rows else []
     about = " ".join(part for part in (" ".join(schema.get("description", "").split()), more) if part)
-    return "\n".join([about, "", *table, ""])
+    return "\n".join([about, "", *table])
 
 
 def _type(field: Schema, links: Mapping[str, str]) -> str:
     """In a few words, such as `number or null`."""
     if "$ref" in field:
         return links[str(field["$ref"]).removeprefix(_REFERENCE)]
+    if "anyOf" in field:
+        return " or ".join(_type(choice, links) for choice in field["anyOf"])
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}), links)}"
+    return _plain_type(field)
+
+
+def _plain_type(field: Schema) -> str:
+    """As `_type`, of what holds nothing else."""
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
-    if "anyOf" in field:
-        return " or ".join(_type(choice, links) for choice in field["anyOf"])
-    kind = str(field.get("type", "any"))
-    if kind == "array":
-        return f"list of {_type(field.get('items', {}), links)}"
-    return "time" if field.get("format") == "date-time" else kind
+    if field.get("format") == "date-time":
+        return "time"
+    bounds = (words.format(field[key]) for key, words in _BOUNDS.items() if key in field)
+    return ", ".join([str(field.get("type", "any")), *bounds])
 
 
 def _title(model: str) -> str:
