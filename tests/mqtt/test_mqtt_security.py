@@ -1,6 +1,5 @@
 """Who may connect, and who may do what, on a real Mosquitto; the configuration in conf/mosquitto is the one tested."""
 
-import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from certificates import Certificates
-from mosquitto_broker import MosquittoBroker, find_program
+from mosquitto_broker import MosquittoBroker
 from processes import wait_until
+from shipped_broker import CONF, PASSWORDS, make_shipped_broker
 from structlog.testing import capture_logs
 
 from asdstream import config
@@ -18,10 +18,8 @@ from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.topics import Topics
 from asdstream.wiring import broker_of
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 TOPICS = Topics("plant-1", "press-hall")
 DISCOVERY = "homeassistant/device/asdstream-plant-1-press-hall/config"
-PASSWORDS = {user: f"password of {user}" for user in ("asdstream", "dashboard", "sensor-fan-1", "homeassistant")}
 
 
 @contextmanager
@@ -36,21 +34,7 @@ def running(client: MqttClient, *, connects: bool = True) -> Iterator[MqttClient
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[MosquittoBroker]:
-    """Mosquitto with the example of conf/mosquitto, of which only places and the port are others."""
-    folder = tmp_path_factory.mktemp("shipped")
-    for create, (user, password) in zip([["-c"], [], [], []], PASSWORDS.items(), strict=True):
-        arguments = ["-b", *create, str(folder / "passwd"), user, password]
-        subprocess.run([find_program("mosquitto_passwd"), *arguments], check=True, capture_output=True)
-    settings = (CONF / "mosquitto" / "asdstream.conf").read_text()
-    for place, here in {
-        "/etc/mosquitto/certs": certificates.folder,
-        "/etc/mosquitto/asdstream.passwd": folder / "passwd",
-        "/etc/mosquitto/asdstream.acl": CONF / "mosquitto" / "asdstream.acl",
-        "listener 8883\n": "",
-    }.items():
-        assert place in settings
-        settings = settings.replace(place, str(here))
-    broker = MosquittoBroker(folder, settings.splitlines(), allow_anonymous=False)
+    broker = make_shipped_broker(tmp_path_factory.mktemp("shipped"), certificates)
     broker.start()
     yield broker
     broker.stop(kill=True)
@@ -131,18 +115,18 @@ MAY_WRITE = {
         TOPICS.health("fan-1"),
         TOPICS.alarm_event,
         TOPICS.alarm_state("fan-1.anomaly"),
-        f"{TOPICS.root}/reply/T1",
+        TOPICS.reply("T1"),
         DISCOVERY,
     ],
-    "dashboard": [f"{TOPICS.root}/cmd/ack", "asd/v1/other/node/cmd/ack"],
+    "dashboard": [TOPICS.command("ack"), "asd/v1/other/node/cmd/ack"],
     "sensor-fan-1": [TOPICS.audio("fan-1")],
     "homeassistant": ["homeassistant/status"],
 }
 MAY_NOT_WRITE = {
     "asdstream": ["asd/v1/plant-1/other/status", "homeassistant/status", "homeassistant/device/other/config", "x"],
     "dashboard": [TOPICS.status, TOPICS.alarm_event, TOPICS.audio("fan-1"), f"{TOPICS.root}/cmd/a/b", "x"],
-    "sensor-fan-1": [TOPICS.audio("pump"), TOPICS.score("fan-1"), TOPICS.status, f"{TOPICS.root}/cmd/ack", "x"],
-    "homeassistant": [f"{TOPICS.root}/cmd/ack", TOPICS.status, DISCOVERY, "x"],
+    "sensor-fan-1": [TOPICS.audio("pump"), TOPICS.score("fan-1"), TOPICS.status, TOPICS.command("ack"), "x"],
+    "homeassistant": [TOPICS.command("ack"), TOPICS.status, DISCOVERY, "x"],
 }
 
 
@@ -160,7 +144,7 @@ def test_each_user_reads_what_it_needs_and_nothing_else(client_of: Callable[...,
     ours = {topic for topic in everything if topic.startswith("asd/v1/")}
     discovery = {DISCOVERY, "homeassistant/status"}
     expected = {
-        "asdstream": {f"{TOPICS.root}/cmd/ack", f"{TOPICS.root}/reply/T1", TOPICS.audio("fan-1")} | discovery,
+        "asdstream": {TOPICS.status, TOPICS.command("ack"), TOPICS.reply("T1"), TOPICS.audio("fan-1")} | discovery,
         "dashboard": ours,
         "sensor-fan-1": set(),
         "homeassistant": ours | discovery,
