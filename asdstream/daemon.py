@@ -6,27 +6,33 @@ import threading
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 from ulid import ULID
 
 from asdstream import __version__
 from asdstream import bundle as bundles
 from asdstream.alarm_commands import alarm_handlers
 from asdstream.alarms.channel_alarms import ChannelAlarms
+from asdstream.alarms.command import CommandRefusedError
 from asdstream.alarms.elapsed import Instant
 from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
+from asdstream.audio.window import Window
 from asdstream.command_desk import CommandDesk
 from asdstream.config import ChannelSection, Config, MqttSettings
 from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
+from asdstream.engine.lent import LentEngine
 from asdstream.engine.loop import EngineLoop
 from asdstream.engine.overload import OverloadPolicy
 from asdstream.engine.separate_as import SeparateAs
-from asdstream.enrolment import references_of
+from asdstream.enrolment import Belonging, Sound, enrol_sounds, references_of
 from asdstream.health import channel_health
 from asdstream.judge import Case, Judge
+from asdstream.live_enrolment import LiveEnrolment, LiveReference
 from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.client import Handler, MqttClient
 from asdstream.mqtt.connection import Connection
@@ -35,6 +41,7 @@ from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
+from asdstream.scoring.belonging import ReferenceRefusedError
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import Reference
 from asdstream.store.store import Store
@@ -118,7 +125,12 @@ class Daemon:
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
         )
-        self._desk = CommandDesk(self._topics, alarm_handlers(self._judge, self._store), self._client.publish)
+        self._lent_engine = LentEngine(self._embedder, engine.max_batch)
+        # The first channel of a machine speaks for it, as it does for the commands.
+        first = {channel.machine: channel.id for channel in reversed(config.channels)}
+        self._live_enrolment = LiveEnrolment(first, self._hears, self._enrol)
+        handlers = {**alarm_handlers(self._judge, self._store), "enroll": self._live_enrolment.begin}
+        self._desk = CommandDesk(self._topics, handlers, self._client.publish)
         self._troubles = {
             channel: ChannelTroubles(listener, config.alarms.source_lost_after_s, config.alarms.clipped_share)
             for channel, listener in self._listeners.items()
@@ -241,16 +253,48 @@ class Daemon:
 
     def _capture_step(self) -> None:
         before = self._capture.windows
-        changes = self._capture.round(time.monotonic(), time.time(), self._engine.has_room, self._engine.offer)
+        changes = self._capture.round(time.monotonic(), time.time(), self._engine.has_room, self._window_complete)
         if changes:
             self._hand_to_judge(changes)
         if self._capture.windows == before or self._capture.ended:
             self._crew.stop.wait(CAPTURE_ROUND_S)
 
+    def _window_complete(self, window: Window) -> None:
+        self._live_enrolment.hear(window)
+        self._engine.offer(window)
+
+    def _hears(self, channel: str) -> bool:
+        last_sound = self._listeners[channel].channel.stats.last_sound
+        return last_sound is not None and time.monotonic() - last_sound < self._config.alarms.source_lost_after_s
+
+    def _enrol(self, channel: str, samples: NDArray[np.float32], actor: str, force: bool) -> LiveReference:
+        section = next(section for section in self._config.channels if section.id == channel)
+        belonging = None if force else Belonging(self._scorers[channel], self._config.alarms.clipped_share)
+        sound = Sound(f"the sound of {section.machine}", f"live sound of {channel}", samples)
+        try:
+            (made,) = enrol_sounds(
+                self._store,
+                self._lent_engine,
+                self._bundle,
+                section.machine,
+                [sound],
+                actor,
+                time.time(),
+                self._separate_as.get(channel),
+                belonging,
+            )
+        except ReferenceRefusedError as refused:
+            raise CommandRefusedError(str(refused)) from refused
+        entries = self._store.references.entries(section.machine)
+        count = sum(entry.held_out_hop_s is None for entry in entries)
+        revision = next(entry.revision for entry in entries if entry.label == made.label)
+        return LiveReference(section.machine, channel, made.label, made.seconds, made.windows, count, revision)
+
     def _engine_step(self) -> None:
         if time.monotonic() >= self._references_due:
             self._references_due = time.monotonic() + REFERENCES_EVERY_S
             self._take_up_references()
+        self._lent_engine.serve()
         embeddings = self._engine.step(IDLE_S)
         if embeddings:
             self._hand_to_judge(embeddings)
@@ -394,6 +438,7 @@ class Daemon:
             log.warning("workers_still_at_work", workers=left)
         if "judge" not in left:
             self._judge.keep()
+        self._lent_engine.close()
         self._desk.close()
         self._capture.stop()
         self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))

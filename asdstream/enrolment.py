@@ -18,8 +18,10 @@ from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
 from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
-from asdstream.engine.protocol import Engine
+from asdstream.engine.protocol import SampleEmbedder
 from asdstream.engine.separate_as import SeparateAs, ways
+from asdstream.scoring.belonging import CLIPPED_SHARE, Candidate, refuse_bad_sound, refuse_strangers
+from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.store.references import NewReference, Vectors
 from asdstream.store.store import Store
@@ -28,6 +30,23 @@ log = structlog.get_logger()
 
 MAX_RECORDING_S = 600.0
 """A longer one would fill the store with what a few windows say as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """What recordings are checked against before they become references: `asdstream.scoring.belonging`."""
+
+    scorer: MachineScorer
+    clipped_share: float = CLIPPED_SHARE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A recording as 16 kHz mono `samples` (m,); `told` is how it is called to people, `name` what is kept of that."""
+
+    told: str
+    name: str
+    samples: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +61,81 @@ class Enrolled:
 
 def enrol_files(
     store: Store,
-    engine: Engine,
+    engine: SampleEmbedder,
     bundle: Bundle,
     machine: str,
     paths: Sequence[Path],
     actor: str,
     at: float,
     separate_as: SeparateAs | None = None,
+    belonging: Belonging | None = None,
 ) -> list[Enrolled]:
     """Add the recordings at `paths` (files or folders) to the references of `machine`: all of them, or none.
 
-    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Engine.embed_samples`), and
-    embedded both ways where it says so.
-
-    Raises AudioError, naming the recording, for one that cannot be read, is silent, or is longer than ten minutes.
+    As `enrol_sounds`; raises AudioError, naming the recording, for one that cannot be read, too.
     """
-    enrolled: list[Enrolled] = []
-    first, *others = ways(separate_as).values()
-    references: list[NewReference] = []
-    beside: list[tuple[str, str, Vectors]] = []
-    for path in find_recordings(paths):
-        samples = resample_clip(read_recording(path))
-        seconds = len(samples) / SAMPLE_RATE
+    sounds = [Sound(str(path), path.name, resample_clip(read_recording(path))) for path in find_recordings(paths)]
+    return enrol_sounds(store, engine, bundle, machine, sounds, actor, at, separate_as, belonging)
+
+
+def enrol_sounds(
+    store: Store,
+    engine: SampleEmbedder,
+    bundle: Bundle,
+    machine: str,
+    sounds: Sequence[Sound],
+    actor: str,
+    at: float,
+    separate_as: SeparateAs | None = None,
+    belonging: Belonging | None = None,
+) -> list[Enrolled]:
+    """Add recordings to the references of `machine`: all of them, or none.
+
+    The sound is kept as it is; for its embeddings it is separated as `separate_as` says (`Engine.embed_samples`), and
+    embedded both ways where it says so. Without `belonging` recordings are taken whatever they sound like.
+
+    Raises AudioError, naming the recording, for one that is shorter than a second or longer than ten minutes, and
+    ReferenceRefusedError for one that does not belong.
+    """
+    for sound in sounds:
+        seconds = len(sound.samples) / SAMPLE_RATE
         if seconds > MAX_RECORDING_S:
-            raise AudioError(f"{path} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
-        refuse_silence(path, samples)
-        label = str(ULID())
-        vectors = embed_reference(engine, samples, first)
-        references.append(NewReference(label, path.name, flac_of(samples), vectors))
-        beside += [(label, maker_of(bundle, other), embed_reference(engine, samples, other)) for other in others]
-        enrolled.append(Enrolled(str(path), label, len(next(iter(vectors.values()))), round(seconds, 3)))
-    store.references.add(machine, references, bundle=maker_of(bundle, first), actor=actor, at=at)
-    for label, maker, also in beside:
-        store.references.put_vectors(label, maker, also)
-    return enrolled
+            raise AudioError(f"{sound.told} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
+        if seconds < 1.0:
+            raise AudioError(f"{sound.told} is shorter than a second; a reference is the machine's normal sound")
+        if belonging is not None:
+            refuse_bad_sound(sound.told, sound.samples, belonging.clipped_share)
+    heard_as = ways(separate_as)
+    embedded = [
+        {way: embed_reference(engine, sound.samples, machine_type) for way, machine_type in heard_as.items()}
+        for sound in sounds
+    ]
+    if belonging is not None:
+        candidates = [
+            Candidate(
+                sound.told, sound.samples, {f"{b}{way}": rows for way, one in by_way.items() for b, rows in one.items()}
+            )
+            for sound, by_way in zip(sounds, embedded, strict=True)
+        ]
+        refuse_strangers(candidates, belonging.scorer)
+    (first, first_as), *others = heard_as.items()
+    labels = [str(ULID()) for _ in sounds]
+    new = [
+        NewReference(label, sound.name, flac_of(sound.samples), by_way[first])
+        for label, sound, by_way in zip(labels, sounds, embedded, strict=True)
+    ]
+    store.references.add(machine, new, bundle=maker_of(bundle, first_as), actor=actor, at=at)
+    for way, machine_type in others:
+        for label, by_way in zip(labels, embedded, strict=True):
+            store.references.put_vectors(label, maker_of(bundle, machine_type), by_way[way])
+    return [
+        Enrolled(sound.told, label, len(next(iter(by_way[first].values()))), round(len(sound.samples) / SAMPLE_RATE, 3))
+        for label, sound, by_way in zip(labels, sounds, embedded, strict=True)
+    ]
 
 
 def references_of(
-    store: Store, engine: Engine, bundle: Bundle, machine: str, separate_as: SeparateAs | None = None
+    store: Store, engine: SampleEmbedder, bundle: Bundle, machine: str, separate_as: SeparateAs | None = None
 ) -> list[Reference]:
     """The references of `machine` as `bundle` embeds them, separated first as `separate_as` says.
 
@@ -128,7 +184,7 @@ def refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:
 
 
 def embed_reference(
-    engine: Engine, samples: NDArray[np.float32], separate_as: str | None = None
+    engine: SampleEmbedder, samples: NDArray[np.float32], separate_as: str | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Embeddings (n, D) by branch of windows that share no sound, of 16 kHz mono `samples` (m,)."""
     return engine.embed_samples(windows_of(samples, WINDOW_SECONDS), separate_as)

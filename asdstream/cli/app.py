@@ -1,6 +1,19 @@
 """The command line: collects the commands."""
 
-from asdstream.cli import bench, bundle, calibrate, check, demo, devices, enroll, feed, run, score
+from asdstream.cli import (
+    alarms,
+    bench,
+    bundle,
+    calibrate,
+    check,
+    demo,
+    devices,
+    enroll,
+    feed,
+    references,
+    run,
+    score,
+)
 from asdstream.cli.frame import new_app, run_app
 
 app = new_app(
@@ -16,6 +29,8 @@ app.command("enroll")(enroll.enroll)
 app.command("calibrate")(calibrate.calibrate)
 app.command("devices")(devices.devices)
 app.command("bench")(bench.bench)
+app.add_typer(references.app, name="references")
+app.add_typer(alarms.app, name="alarms")
 app.add_typer(bundle.app, name="bundle")
 
 

@@ -12,7 +12,20 @@ from asdstream.engine.embedding import Embedding
 from asdstream.engine.separate_as import SeparateAs
 
 
-class Engine(Protocol):
+class SampleEmbedder(Protocol):
+    """What is needed to embed recordings."""
+
+    def embed_samples(
+        self, samples: NDArray[np.float32], separate_as: SeparateAs | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
+
+        They are separated first where `separate_as` tells so, as by `Engine.embed`. Raises EmbeddingError and
+        EngineError as that does, and EngineError for another shape.
+        """
+
+
+class Engine(SampleEmbedder, Protocol):
     """Separates and embeds sound. Used by one thread at a time.
 
     All else in the house knows only this, so that it need not know where the networks are; `Embedder` is the one that
@@ -44,13 +57,4 @@ class Engine(Protocol):
 
         Raises EmbeddingError, naming the windows, where samples or an embedding are not finite, and EngineError where
         the bundle has no separator for a type.
-        """
-
-    def embed_samples(
-        self, samples: NDArray[np.float32], separate_as: SeparateAs | None = None
-    ) -> dict[str, NDArray[np.float32]]:
-        """Windows (B, 160000) at 16 kHz, nominally in [-1, 1], to unit-length embeddings (B, D) by branch.
-
-        They are separated first where `separate_as` tells so, as by `embed`. Raises EmbeddingError and EngineError as
-        `embed` does, and EngineError for another shape.
         """

@@ -16,7 +16,20 @@ from system_bundles import contents_of, separator
 from asdstream import bundle as bundles
 from asdstream.bundle import ANY_TYPE, Bundle
 
-COMMANDS = ["demo", "run", "check", "score", "feed", "devices", "enroll", "calibrate", "bench", "bundle"]
+COMMANDS = [
+    "demo",
+    "run",
+    "check",
+    "score",
+    "feed",
+    "devices",
+    "enroll",
+    "references",
+    "alarms",
+    "calibrate",
+    "bench",
+    "bundle",
+]
 
 
 @pytest.fixture
@@ -84,7 +97,7 @@ def test_score_names_a_recording_that_it_cannot_read_and_scores_the_others(clips
 
 def test_references_enrolled_from_files_change_what_the_machine_is_compared_with(config: Path, clips: Path) -> None:
     before = json.loads(asdstream("score", clips, "-c", config, "--machine", "fan-1", "--json").stdout)
-    done = asdstream("enroll", "fan-1", clips / "b_strange.flac", "-c", config, "--json")
+    done = asdstream("enroll", "fan-1", clips / "b_strange.flac", "-c", config, "--json", "--force")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["references"] == 1
     after = json.loads(asdstream("score", clips, "-c", config, "--machine", "fan-1", "--json").stdout)

@@ -1,30 +1,29 @@
 """Commands to a running daemon, through a real broker."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 from mosquitto_broker import MosquittoBroker, find_program
 from processes import DaemonProcess, Subscriber, wait_until
-from small_bundle import strange_sound
+from typer.testing import CliRunner
+
+from asdstream.cli.app import app
 
 ROOT = "asd/v1/plant/line-1"
 
 
 class Line:
-    """A broker, a daemon with one fan that sounds wrong, and a stranger who sends commands."""
+    """A broker, a daemon with a fan unlike the one that its bundle knows and an input without sound, and a stranger."""
 
     def __init__(self, folder: Path, bundle: Path) -> None:
         self.broker = MosquittoBroker(folder)
         self.broker.start()
         self.config = folder / "asdstream.toml"
-        recordings = folder / "recordings"
-        recordings.mkdir()
-        soundfile.write(recordings / "strange.wav", strange_sound(20, seed=102), 16_000, subtype="PCM_16")
         self.config.write_text(
             f"""
 bundle = "{bundle}"
@@ -45,7 +44,7 @@ source_lost_after_s = 1.0
 id = "fan-1"
 machine = "fan-1"
 machine_type = "fan"
-source = {{ kind = "file", path = "{recordings}", loop = true }}
+source = {{ kind = "simulator", identity = 7, realtime = false }}
 [[channels]]
 id = "quiet"
 machine = "quiet"
@@ -76,6 +75,12 @@ source = {{ kind = "mqtt" }}
     def answer(self, transaction: str, nth: int = 0, timeout_s: float = 30.0) -> dict[str, Any]:
         assert wait_until(lambda: len(self.subscriber.seen(f"/reply/{transaction}")) > nth, timeout_s), transaction
         return self.subscriber.seen(f"/reply/{transaction}")[nth]
+
+    def run(self, *arguments: str, config: Path | None = None, fails: bool = False) -> str:
+        """What a command of asdstream says, here in this process, which has it loaded already."""
+        done = CliRunner().invoke(app, [*arguments, "-c", str(config or self.config)])
+        assert (done.exit_code != 0) == fails, (done.output, done.exception)
+        return str(done.exception) if fails else done.stdout
 
     def stop(self) -> None:
         self.daemon.kill()
@@ -129,6 +134,32 @@ def test_what_is_no_command_is_refused_or_counted_and_the_daemon_lives_on(line: 
     assert line.daemon.said("command_discarded")
 
 
+def test_live_sound_that_raises_the_alarm_is_a_reference_only_when_forced(line: Line) -> None:
+    assert wait_until(lambda: bool(line.subscriber.seen("fan-1/score")), 30)
+    refused = line.ask("e1", "enroll", machine="fan-1", seconds=10)
+    assert refused["status"] == "refused", refused
+    assert "the sound of fan-1 would itself raise the alarm" in refused["error"]
+    assert not line.daemon.said("references_taken_up")
+    made = json.loads(line.run("enroll", "fan-1", "--live", "10s", "--force", "--json", "--actor", "ann"))
+    assert (made["channel"], made["seconds"], made["references"], made["revision"]) == ("fan-1", 10.0, 1, 1)
+    line.daemon.wait_for("references_taken_up")
+    listed = json.loads(line.run("references", "list", "fan-1", "--json"))
+    assert [(entry["label"], entry["actor"]) for entry in listed["references"]] == [(made["label"], "ann")]
+    assert "fan-1 now has 0 references, revision 2" in line.run("references", "remove", "fan-1", made["label"])
+    assert wait_until(lambda: len(line.daemon.said("references_taken_up")) == 2, 20)
+    assert "no sound comes in" in line.ask("e2", "enroll", machine="quiet", seconds=10)["error"]
+    assert "less than or equal to 600" in line.ask("e3", "enroll", machine="fan-1", seconds=601)["error"]
+
+
+def test_the_command_line_shows_and_handles_alarms(line: Line) -> None:
+    assert "quiet.source stands" in line.run("alarms", "out-of-service", "quiet.source", "--actor", "cleo")
+    (alarm,) = [one for one in json.loads(line.run("alarms", "list", "--json")) if one["alarm_id"] == "quiet.source"]
+    assert alarm["out_of_service_by"] == "cleo"
+    assert "out of service by cleo" in " ".join(line.run("alarms", "list").split())
+    assert "out of service" not in line.run("alarms", "in-service", "quiet.source")
+    assert "it is in service" in line.run("alarms", "in-service", "quiet.source", fails=True)
+
+
 def test_a_command_that_the_broker_has_kept_from_before_is_not_carried_out(line: Line) -> None:
     command = {"transaction": "kept", "actor": "eve", "args": {"alarm_id": "disk"}}
     line.broker.stop()
@@ -140,3 +171,22 @@ def test_a_command_that_the_broker_has_kept_from_before_is_not_carried_out(line:
         assert not subscriber.seen("/reply/kept")
     finally:
         subscriber.stop()
+
+
+def test_where_no_daemon_runs_the_command_line_says_so(line: Line) -> None:
+    other = line.config.with_name("other.toml")
+    other.write_text(line.config.read_text().replace('node = "line-1"', 'node = "line-2"'))
+    assert "no daemon answers at asd/v1/plant/line-2" in line.run("alarms", "list", config=other, fails=True)
+
+
+def test_a_command_that_is_open_when_the_daemon_stops_is_answered(line: Line) -> None:
+    command = {"transaction": "open", "actor": "ann", "args": {"machine": "fan-1", "seconds": 600}}
+    subscriber = line.subscriber = Subscriber(line.broker)
+    assert line.ask("last", "alarms")["status"] == "ok"
+    line.send("enroll", json.dumps(command).encode())
+    assert line.ask("second", "enroll", machine="fan-1", seconds=10)["status"] == "refused"
+    assert line.daemon.stop(signal.SIGTERM)[0] == 0
+    answer = line.answer("open")
+    assert answer["status"] == "failed"
+    assert "the daemon is stopping" in answer["error"]
+    assert subscriber.seen("/status")[-1]["state"] == "offline"

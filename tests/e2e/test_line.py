@@ -145,7 +145,7 @@ def test_references_enrolled_while_it_runs_are_taken_up(
     daemon.wait_for("mqtt_connected")
     assert wait_until(lambda: bool(subscriber.seen("fan-1/score")), 30)
     assert subscriber.seen("fan-1/score")[0]["anomalous"]
-    enrolled = asdstream("enroll", "fan-1", recordings / "strange.wav", "-c", config)
+    enrolled = asdstream("enroll", "fan-1", recordings / "strange.wav", "-c", config, "--force")
     assert enrolled.returncode == 0, enrolled.stderr
     daemon.wait_for("references_taken_up")
     count = len(subscriber.seen("fan-1/score"))

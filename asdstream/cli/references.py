@@ -1,0 +1,104 @@
+"""asdstream references: what a machine's windows are compared with, besides the bundle's prototypes."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asdstream.cli.asking import ActorOption, actor_of
+from asdstream.cli.options import ConfigOption, JsonOption, channel_of, load_config
+from asdstream.mqtt.payloads import utc_text
+from asdstream.scoring.reference import LABEL_PREFIX
+from asdstream.store.store import Store
+
+app = typer.Typer(
+    help="Show or change the references of a machine; every change can be undone.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Machine of the configuration.")]
+
+
+@app.command("list")
+def list_references(machine: MachineArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the references of a machine, and every change of them with its actor and time."""
+    with _store(config, machine) as store:
+        entries, revisions = store.references.entries(machine), store.references.revisions(machine)
+    if as_json:
+        facts = {
+            "machine": machine,
+            "revision": revisions[-1].revision if revisions else 0,
+            "references": [asdict(entry) | {"at": utc_text(entry.at)} for entry in entries],
+            "revisions": [asdict(change) | {"at": utc_text(change.at)} for change in revisions],
+        }
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    console = Console()
+    table = Table("label", "from", "revision", "at", "by", "for", box=None)
+    for entry in entries:
+        purpose = "comparison" if entry.held_out_hop_s is None else "calibration"
+        table.add_row(*(entry.label, entry.name, str(entry.revision), utc_text(entry.at), entry.actor, purpose))
+    console.print(table if entries else f"{machine} has no references.")
+    history = Table("revision", "at", "by", "change", "references", box=None)
+    for change in revisions:
+        history.add_row(*(str(change.revision), utc_text(change.at), change.actor, change.action, str(change.size)))
+    if revisions:
+        console.print(history)
+
+
+@app.command("remove")
+def remove(
+    machine: MachineArgument,
+    labels: Annotated[list[str], typer.Argument(metavar="LABEL...", help="Of the references; see the list.")],
+    config: ConfigOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take references out: all that are named, or none. Their sound is kept, so that a rollback brings them back.
+
+    A running daemon that uses the same store takes the change up within seconds.
+    """
+    with _store(config, machine) as store:
+        wanted = [label.removeprefix(LABEL_PREFIX) for label in labels]
+        revision = store.references.remove(machine, wanted, actor=actor_of(actor), at=time.time())
+        _tell(store, machine, revision, as_json)
+
+
+@app.command("rollback")
+def rollback(
+    machine: MachineArgument,
+    revision: Annotated[int, typer.Argument(metavar="REVISION", help="The set as it was then; 0 is none at all.")],
+    config: ConfigOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the references what they were at an earlier revision, as a new one.
+
+    A running daemon that uses the same store takes the change up within seconds.
+    """
+    with _store(config, machine) as store:
+        made = store.references.rollback(machine, revision, actor=actor_of(actor), at=time.time())
+        _tell(store, machine, made, as_json)
+
+
+@contextmanager
+def _store(config: ConfigOption, machine: str) -> Iterator[Store]:
+    settings = load_config(config)
+    with closing(Store(settings.store.path)) as store:
+        if machine not in store.references.machines():
+            channel_of(settings, machine)
+        yield store
+
+
+def _tell(store: Store, machine: str, revision: int, as_json: bool) -> None:
+    count = len(store.references.entries(machine))
+    if as_json:
+        typer.echo(json.dumps({"machine": machine, "revision": revision, "references": count}))
+    else:
+        typer.echo(f"{machine} now has {count} references, revision {revision}.")
