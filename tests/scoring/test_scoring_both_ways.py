@@ -1,5 +1,8 @@
 """A machine heard two ways has one score, in which both count the same."""
 
+import itertools
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,3 +176,34 @@ def test_a_window_that_was_not_separated_is_refused() -> None:
     with pytest.raises(ScoringError, match="lacks branch 'audiomae'"):
         made.score(Embedding(window, {"audiomae": around(1, 0.1, 0)[0]}))
     assert not alone(WAYS[1], [], separated=False).ready
+
+
+def test_a_window_is_never_scored_against_half_of_the_new_references() -> None:
+    scorer = BothWaysScorer.from_bundle(bundle_with(separated=False), "press", "stamping", BEARABLE)
+    few, many = references(1), references(12)
+    asked = embedding(around(1, 0.3, 900)[0], around(1, 0.15, 901)[0])
+    expected = set()
+    for enrolled in (few, many):
+        scorer.replace_references(enrolled)
+        scored = scorer.score(asked)
+        expected.add((scored.score, scored.threshold, tuple(near.label for near in scored.nearest)))
+    assert len(expected) == 2
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            scorer.replace_references(few)
+            scorer.replace_references(many)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    seen = set()
+    deadline = time.monotonic() + 10
+    for i in itertools.count():
+        scored = scorer.score(asked)
+        seen.add((scored.score, scored.threshold, tuple(near.label for near in scored.nearest)))
+        if time.monotonic() > deadline or (i > 500 and len(seen) > 1):
+            break
+    stop.set()
+    swapper.join()
+    assert seen == expected

@@ -1,0 +1,88 @@
+"""asdstream references: shown, removed, brought back."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from asdstream.cli.app import app
+from asdstream.store.references import NewReference
+from asdstream.store.store import Store
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, small_bundle: Path) -> Run:
+    """Runs `asdstream references` for a machine that has the references A and B since revision 1."""
+    config = tmp_path / "asdstream.toml"
+    config.write_text(
+        f"""bundle = "{small_bundle}"
+[store]
+path = "state.db"
+[[channels]]
+id = "a"
+machine = "fan-1"
+machine_type = "fan"
+source = {{ kind = "mqtt" }}
+"""
+    )
+    vectors = {"audiomae": np.ones((1, 32), np.float32)}
+    with closing(Store(tmp_path / "state.db")) as store:
+        new = [NewReference(label, f"{label}.wav", b"flac", vectors) for label in "AB"]
+        store.references.add("fan-1", new, bundle="hash", actor="ann", at=1.5)
+
+    def invoke(*arguments: str, fails: bool = False) -> str:
+        done = CliRunner().invoke(app, ["references", *arguments, "-c", str(config)])
+        assert (done.exit_code != 0) == fails, (done.output, done.exception)
+        return str(done.exception) if fails else done.stdout
+
+    return invoke
+
+
+def test_the_list_names_every_reference_and_every_change(run: Run) -> None:
+    facts = json.loads(run("list", "fan-1", "--json"))
+    assert facts["revision"] == 1
+    assert [(one["label"], one["name"], one["actor"]) for one in facts["references"]] == [
+        ("A", "A.wav", "ann"),
+        ("B", "B.wav", "ann"),
+    ]
+    (change,) = facts["revisions"]
+    assert (change["at"], change["action"], change["size"]) == ("1970-01-01T00:00:01.500Z", "added 2 references", 2)
+    shown = run("list", "fan-1")
+    assert "A.wav" in shown
+    assert "added 2 references" in shown
+
+
+def test_what_was_removed_comes_back_with_a_rollback_and_both_are_revisions_with_an_actor(run: Run) -> None:
+    assert run("remove", "fan-1", "reference/A", "--actor", "bob") == "fan-1 now has 1 references, revision 2.\n"
+    back = json.loads(run("rollback", "fan-1", "1", "--actor", "cleo", "--json"))
+    assert back == {"machine": "fan-1", "revision": 3, "references": 2}
+    changes = json.loads(run("list", "fan-1", "--json"))["revisions"]
+    assert [(change["actor"], change["action"]) for change in changes] == [
+        ("ann", "added 2 references"),
+        ("bob", "removed 1 reference"),
+        ("cleo", "rolled back to revision 1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("remove", "fan-1", "A", "C"), 'Machine "fan-1" has no reference C'),
+        (("rollback", "fan-1", "7"), "no revision 7 of its references; the newest is 1"),
+        (("list", "fan-9"), "the configuration has no such machine; it has fan-1"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_nothing_changes(run: Run, arguments: tuple[str, ...], complaint: str) -> None:
+    assert complaint in run(*arguments, fails=True)
+    assert json.loads(run("list", "fan-1", "--json"))["revision"] == 1
+
+
+def test_the_sentence_for_a_machine_without_references(run: Run) -> None:
+    run("remove", "fan-1", "A", "B")
+    assert "fan-1 has no references." in run("list", "fan-1")
