@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from mosquitto_broker import MosquittoBroker, find_program
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from asdstream.cli.app import app
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
@@ -32,6 +37,13 @@ def program(package: str, *arguments: object, timeout_s: float = 100.0) -> subpr
         timeout=timeout_s,
         check=False,
     )
+
+
+def asdstream_here(*arguments: object) -> Result:
+    """Run a command of asdstream in this process, which has loaded it already; it leaves the log as it was."""
+    with pytest.MonkeyPatch.context() as patch, capture_logs():
+        patch.setattr("asdstream.log.configure", lambda *_: None)
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 class DaemonProcess:

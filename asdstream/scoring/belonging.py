@@ -102,7 +102,7 @@ def _from_others(candidates: Sequence[Candidate], which: int) -> float:
     for branch, own in candidates[which].vectors.items():
         others = np.concatenate([one.vectors[branch] for i, one in enumerate(candidates) if i != which])
         total += 1.0 - (_unit(own) @ _unit(others).T).max(axis=1)
-    return max(float(np.median(total)), np.finfo(np.float32).eps)
+    return max(float(np.median(total)), float(np.finfo(np.float32).eps))
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:

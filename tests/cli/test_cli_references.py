@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from processes import asdstream_here
 
-from asdstream.cli.app import app
 from asdstream.store.references import NewReference
 from asdstream.store.store import Store
 
@@ -37,7 +36,7 @@ source = {{ kind = "mqtt" }}
         store.references.add("fan-1", new, bundle="hash", actor="ann", at=1.5)
 
     def invoke(*arguments: str, fails: bool = False) -> str:
-        done = CliRunner().invoke(app, ["references", *arguments, "-c", str(config)])
+        done = asdstream_here("references", *arguments, "-c", config)
         assert (done.exit_code != 0) == fails, (done.output, done.exception)
         return str(done.exception) if fails else done.stdout
 

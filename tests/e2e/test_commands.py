@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 from mosquitto_broker import MosquittoBroker, find_program
-from processes import DaemonProcess, Subscriber, wait_until
-from typer.testing import CliRunner
-
-from asdstream.cli.app import app
+from processes import DaemonProcess, Subscriber, asdstream_here, wait_until
 
 ROOT = "asd/v1/plant/line-1"
 
@@ -78,7 +75,7 @@ source = {{ kind = "mqtt" }}
 
     def run(self, *arguments: str, config: Path | None = None, fails: bool = False) -> str:
         """What a command of asdstream says, here in this process, which has it loaded already."""
-        done = CliRunner().invoke(app, [*arguments, "-c", str(config or self.config)])
+        done = asdstream_here(*arguments, "-c", config or self.config)
         assert (done.exit_code != 0) == fails, (done.output, done.exception)
         return str(done.exception) if fails else done.stdout
 
