@@ -21,7 +21,7 @@ from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.window import Window
-from asdstream.command_desk import CommandDesk
+from asdstream.command_desk import CommandDesk, Order
 from asdstream.config import ChannelSection, Config, MqttSettings
 from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
@@ -35,15 +35,18 @@ from asdstream.judge import Case, Judge
 from asdstream.live_enrolment import LiveEnrolment, LiveReference
 from asdstream.mqtt.alarm_messages import event_messages, state_message
 from asdstream.mqtt.client import Handler, MqttClient
+from asdstream.mqtt.commands import Command
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.home_assistant import HomeAssistant
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
+from asdstream.reload import Reload
 from asdstream.scoring.belonging import ReferenceRefusedError
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import Reference
+from asdstream.service_manager import ServiceManager
 from asdstream.store.store import Store
 from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
 from asdstream.wiring import (
@@ -73,20 +76,30 @@ NODE = ""
 REFERENCES_EVERY_S = 2.0
 """How soon references that a command has put into the store are taken up."""
 STOP_WITHIN_S = 3.0
+STILL_S = 45.0
+"""A thread that has not come round for so long stands still: longer than a name server may keep one waiting."""
+RELOAD_WITHIN_S = 120.0
+"""A large bundle takes so long to be read and verified."""
 JUDGE_QUEUE = 64
 """Batches of embeddings that may wait for the judge."""
 OVERLOAD = OverloadPolicy()
+
+
+TAKEN_OVER = "another configuration takes over"
 
 
 class Daemon:
     """Everything between the sources and the broker, for one configuration.
 
     Raises AsdstreamError from the constructor where the bundle, the store, the certificates or a source cannot work
-    as configured. A broker or a device that is away is no error.
+    as configured. A broker or a device that is away is no error. `manager` is told how it is; `reload`, where there is
+    one, is asked in every round whether another configuration should take its place.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, manager: ServiceManager | None = None, reload: Reload | None = None) -> None:
         self._config = config
+        self._manager = manager or ServiceManager({})
+        self._reload = reload
         self._bundle = bundles.load(bundles.resolve(config.bundle))
         self._topics = Topics(config.site.name, config.site.node)
         self._boot_id = str(ULID())
@@ -129,7 +142,11 @@ class Daemon:
         # The first channel of a machine speaks for it, as it does for the commands.
         first = {channel.machine: channel.id for channel in reversed(config.channels)}
         self._live_enrolment = LiveEnrolment(first, self._hears, self._enrol)
-        handlers = {**alarm_handlers(self._judge, self._store), "enroll": self._live_enrolment.begin}
+        handlers = {
+            **alarm_handlers(self._judge, self._store),
+            "enroll": self._live_enrolment.begin,
+            "reload": self._reload_order,
+        }
         self._desk = CommandDesk(self._topics, handlers, self._client.publish)
         self._troubles = {
             channel: ChannelTroubles(listener, config.alarms.source_lost_after_s, config.alarms.clipped_share)
@@ -143,9 +160,14 @@ class Daemon:
         # Filled by capture and engine, emptied by the judge; bounded, so that a slow disk slows the engine down.
         self._cases_to_hear: queue.Queue[Sequence[Embedding] | Sequence[Presence]] = queue.Queue(JUDGE_QUEUE)
         self._crew = Crew()
+        self._publishers = {"mqtt": self._client.pulse, "outbox": self._outbox.pulse}
+        self._end_reason = "every recording has been scored"
 
     def run(self, stop: threading.Event) -> int:
-        """Work until `stop` is set, every source has ended, or a worker has died; returns the exit code."""
+        """Work until `stop` is set, every source has ended, a worker has died, or another configuration takes over.
+
+        Returns the exit code.
+        """
         for section in self._config.channels:
             unlike = unlike_prototypes(self._bundle, section.machine_type, self._separate_as.get(section.id))
             if unlike is not None:
@@ -168,6 +190,7 @@ class Daemon:
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
+        self._manager.ready(f"listens to {len(self._listeners)} channels")
         try:
             self._watch(stop)
         finally:
@@ -175,8 +198,13 @@ class Daemon:
         if self._crew.failure is not None:
             log.error("stopped", reason=self._crew.failure)
             return 1
-        log.info("stopped", reason="asked to" if stop.is_set() else "every recording has been scored")
+        log.info("stopped", reason=self._end_reason if not stop.is_set() else "asked to")
         return 0
+
+    def close(self) -> None:
+        """Let go of a daemon that was made but not run."""
+        self._lent_engine.close()
+        self._store.close()
 
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)
@@ -342,13 +370,17 @@ class Daemon:
             return
 
     def _watch(self, stop: threading.Event) -> None:
-        """The main thread's round: health, and whether there is anything left to do."""
+        """The main thread's round: health, signs of life, and whether there is anything left to do."""
         next_health = time.monotonic()
         hop_changes = 0
         while not (stop.wait(IDLE_S) or self._crew.stop.is_set()):
             now = time.monotonic()
             if not (self._client.alive and self._outbox.alive):
                 self._crew.failure = "the connection to the broker is no longer looked after: its thread has ended"
+                return
+            self._give_sign_of_life(now)
+            if self._reload is not None and self._reload.accepted():
+                self._end_reason = TAKEN_OVER
                 return
             if now >= next_health or self._engine.hop_changes != hop_changes or self._health_due.is_set():
                 self._health_due.clear()
@@ -358,6 +390,22 @@ class Daemon:
             if self._all_done():
                 self._tell_health()
                 return
+
+    def _give_sign_of_life(self, now: float) -> None:
+        """Only while all go on: capture, engine, judge and commands, and what carries messages to the broker."""
+        if not self._manager.feed_due(now):
+            return
+        still = self._crew.still(STILL_S)
+        still += [name for name, pulse in self._publishers.items() if pulse.still_s > STILL_S]
+        if still:
+            log.error("stands_still", workers=still, seconds=STILL_S)
+        else:
+            self._manager.feed(now)
+
+    def _reload_order(self, _command: Command) -> Order:
+        if self._reload is None:
+            raise CommandRefusedError("this daemon was started without a configuration file to read again")
+        return Order(self._reload.ask(), RELOAD_WITHIN_S, lambda _: {})
 
     def _all_done(self) -> bool:
         return (
@@ -432,6 +480,8 @@ class Daemon:
             self._client.publish(self._topics.health(channel.id), health.encode(), qos=1, retain=True)
 
     def _shut_down(self) -> None:
+        if self._end_reason != TAKEN_OVER:
+            self._manager.stopping()
         deadline = time.monotonic() + STOP_WITHIN_S
         left = self._crew.dismiss((deadline - time.monotonic()) / 2)
         if left:

@@ -94,6 +94,10 @@ class DaemonProcess:
         code = self.wait(15)
         return code, time.monotonic() - begun
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal that does not end it."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         if self._process.poll() is None:
             self._process.kill()

@@ -82,6 +82,7 @@ VERBS: Mapping[str, type[Args]] = {
     "in_service": AlarmArgs,
     "alarms": NoArgs,
     "enroll": EnrollArgs,
+    "reload": NoArgs,
 }
 """What each verb takes as `args`."""
 

@@ -55,6 +55,7 @@ _COMMANDS = {
     "in_service": "Put an alarm back into service.",
     "alarms": "Ask for the alarms as they stand.",
     "enroll": "Take the sound of the next seconds as normal for a machine.",
+    "reload": "Read the configuration and the bundle anew, and go on with them where nothing is wrong.",
 }
 
 

@@ -1,0 +1,73 @@
+"""The daemon under a service manager: what it tells systemd, and a configuration that changes under it."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from processes import DaemonProcess, wait_until
+
+MakeConfig = Callable[..., Path]
+NOBODY_LISTENS = 9
+
+
+class Manager:
+    """The socket on which systemd would listen; `told` is what has come so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+
+    def heard(self, beginning: str, times: int = 1) -> bool:
+        while True:
+            try:
+                self.told += self._socket.recv(4096).decode().split("\n")
+            except BlockingIOError:
+                return sum(line.startswith(beginning) for line in self.told) >= times
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    listening = Manager(tmp_path / "notify")
+    yield listening
+    listening.close()
+
+
+def test_systemd_hears_of_start_life_reload_and_end_and_no_broker_is_needed_for_it(
+    make_config: MakeConfig, manager: Manager
+) -> None:
+    config = make_config('{ kind = "simulator" }', NOBODY_LISTENS)
+    daemon = DaemonProcess(config, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="1500000")
+    try:
+        wait_until(lambda: manager.heard("READY=1"), 60)
+        assert "STATUS=listens to 1 channels" in manager.told
+        wait_until(lambda: manager.heard("WATCHDOG=1", 3), 10)
+
+        right = config.read_text()
+        config.write_text(right.replace("[engine]", "[engine]\nthreds = 1"))
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: manager.heard("READY=1", 2), 30)
+        (refused,) = daemon.said("reload_refused")
+        assert "threds" in refused["problem"]
+        assert len(daemon.said("started")) == 1
+
+        config.write_text(
+            right + '[[channels]]\nid = "fan-2"\nmachine = "fan-2"\nmachine_type = "fan"\n'
+            'source = { kind = "simulator", seed = 5 }\n'
+        )
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: manager.heard("STATUS=listens to 2 channels"), 60)
+        assert [line["channels"] for line in daemon.said("started")] == [1, 2]
+        assert not manager.heard("STOPPING=1"), "the service goes on"
+        code, _ = daemon.stop()
+        assert code == 0
+        assert manager.heard("STOPPING=1")
+    finally:
+        daemon.kill()
