@@ -1,18 +1,24 @@
 # make demo    a virtual factory on this machine
 # make test    everything that must hold before a change lands
 # Both make their own virtual environment on the first run and reuse it afterwards.
+# make install    on a real box, as root: the program, its configuration, its systemd service
+# make uninstall    takes program and service away again; configuration and what it has learned stay
 
 PYTHON ?= python3
 VENV ?= .venv
 # cpu, or gpu on a box with an NVIDIA card (faiss-cpu and faiss-gpu cannot stand together)
 DEVICE ?= cpu
 DEMO_ARGS ?=
+# Where `make install` puts things; DESTDIR goes before all of them, for packagers.
+PREFIX ?= /opt/asdstream
+SYSCONF ?= /etc/asdstream
+UNITS ?= /etc/systemd/system
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 DEBIAN_PACKAGES := mosquitto mosquitto-clients libportaudio2
 
-.PHONY: demo test test-all check format system-packages bench clean help
+.PHONY: demo test test-all check format system-packages install uninstall clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -60,6 +66,32 @@ test-all: system-packages check
 format: $(STAMPS)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The unit names /opt/asdstream and /etc/asdstream; other places are written into it.
+install:
+	@[ "$$(id -u)" = 0 ] || [ -n "$(DESTDIR)" ] || { echo "make install writes to $(PREFIX), $(SYSCONF) and $(UNITS): run it as root"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "asdstream needs Python 3.11 or newer"; exit 1; }
+	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)/venv
+	$(DESTDIR)$(PREFIX)/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[$(DEVICE)]'
+	install -d -m 0755 $(DESTDIR)$(PREFIX) $(DESTDIR)$(SYSCONF) $(DESTDIR)$(UNITS)
+	install -d -m 0700 $(DESTDIR)$(SYSCONF)/credentials
+	install -m 0644 README.md $(DESTDIR)$(PREFIX)/
+	@[ -e $(DESTDIR)$(SYSCONF)/asdstream.toml ] || install -m 0644 conf/asdstream.toml $(DESTDIR)$(SYSCONF)/
+	install -m 0644 conf/asdstream.schema.json $(DESTDIR)$(SYSCONF)/
+	sed -e 's#/opt/asdstream#$(PREFIX)#g' -e 's#/etc/asdstream#$(SYSCONF)#g' systemd/asdstream.service > $(DESTDIR)$(UNITS)/asdstream.service.new
+	chmod 0644 $(DESTDIR)$(UNITS)/asdstream.service.new
+	mv $(DESTDIR)$(UNITS)/asdstream.service.new $(DESTDIR)$(UNITS)/asdstream.service
+	@if [ "$(DEVICE)" = gpu ]; then install -D -m 0644 systemd/asdstream.service.d/gpu.conf $(DESTDIR)$(UNITS)/asdstream.service.d/gpu.conf; fi
+	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+	@echo "Installed. Next: describe what it listens to in $(SYSCONF)/asdstream.toml, put secrets into $(SYSCONF)/credentials,"
+	@echo "check with $(PREFIX)/venv/bin/asdstream check -c $(SYSCONF)/asdstream.toml, then: systemctl enable --now asdstream"
+
+uninstall:
+	@[ "$$(id -u)" = 0 ] || [ -n "$(DESTDIR)" ] || { echo "make uninstall removes $(PREFIX) and the service: run it as root"; exit 1; }
+	@[ -n "$(DESTDIR)" ] || systemctl disable --now asdstream 2> /dev/null || true
+	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/asdstream.service $(DESTDIR)$(UNITS)/asdstream.service.d
+	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+	@echo "Removed. $(SYSCONF) and what it has learned in /var/lib/asdstream are still there; delete them by hand if they are not wanted."
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,8 +28,9 @@ COMMANDS = [
 TESTED = {
     "make demo": "test_the_two_make_targets_are_there_and_call_what_they_say",
     "make test": "test_the_two_make_targets_are_there_and_call_what_they_say",
-    "python3 -m venv /opt/asdstream": "test_the_install_commands_name_extras_that_exist",
-    "/opt/asdstream/bin/pip install -c constraints.txt '.[cpu]'": "test_the_install_commands_name_extras_that_exist",
+    "make install": "test_the_commands_of_the_service",
+    "/opt/asdstream/venv/bin/asdstream check -c /etc/asdstream/asdstream.toml": "test_the_commands_of_the_service",
+    "systemctl enable --now asdstream": "test_the_commands_of_the_service",
     "asdstream devices": "test_the_commands_of_a_box",
     "asdstream check -c asdstream.toml": "test_the_commands_of_a_box",
     "asdstream run -c asdstream.toml": "test_the_commands_of_a_box",
@@ -37,6 +38,9 @@ TESTED = {
     "asdstream feed recordings/ --channel fan-1 -c asdstream.toml --speed 10": "test_the_commands_of_a_box",
     "asdstream score recordings/ --bundle builtin:demo --machine-type fan": "test_the_commands_of_a_box",
     "asdstream enroll fan-1 recordings/normal/ -c asdstream.toml": "test_the_commands_of_a_box",
+    "asdstream references list fan-1 -c asdstream.toml": "test_the_commands_of_a_box",
+    "asdstream calibrate fan-1 recordings/later/ -c asdstream.toml": "test_the_commands_of_a_box",
+    "asdstream alarms list -c asdstream.toml": "test_the_commands_of_a_box",
     "mosquitto_sub -v -t 'asd/v1/+/+/event/alarm'": "test_the_commands_of_a_box",
     "pip install -c constraints.txt -e '.[cpu,train]'": "test_the_install_commands_name_extras_that_exist",
     "asdtrain data ROOT": "test_the_commands_of_training",
@@ -77,6 +81,18 @@ def test_the_install_commands_name_extras_that_exist() -> None:
     assert all(re.search(rf"^{extra} = \[", project, re.MULTILINE) for extra in extras)
 
 
+def test_the_commands_of_the_service() -> None:
+    """What they do is proved in tests/systemd; here, that they name what `make install` puts in place."""
+    installs = subprocess.run(
+        ["make", "-n", "install", "DESTDIR=/root"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    program, _, _, configuration = shlex.split(next(line for line in COMMANDS if line.startswith("/opt/")))
+    assert str(Path(program).parent) in installs
+    assert f"{Path(configuration).parent}/" in installs
+    service = shlex.split(next(line for line in COMMANDS if line.startswith("systemctl")))[-1]
+    assert f"/etc/systemd/system/{service}.service" in installs
+
+
 def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     (text,) = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert configuration.parse(text, tmp_path / "asdstream.toml").channels[0].source.kind == "microphone"
@@ -98,6 +114,9 @@ def test_the_commands_of_a_box(
     normal = tmp_path / "recordings" / "normal"
     normal.mkdir(parents=True)
     soundfile.write(normal / "one.wav", fan_sound(12, seed=31), 16_000, subtype="PCM_16")
+    later = tmp_path / "recordings" / "later"
+    later.mkdir()
+    soundfile.write(later / "two.wav", fan_sound(16, seed=32), 16_000, subtype="PCM_16")
     config = make_config('{ kind = "mqtt" }', mosquitto.port)
     assert config.name == "asdstream.toml"
     monkeypatch.chdir(tmp_path)
@@ -111,6 +130,9 @@ def test_the_commands_of_a_box(
     enrolled = asdstream(*command("asdstream enroll"))
     assert "now has 1 references" in enrolled.stdout
     daemon.wait_for("references_taken_up")
+    assert "one.wav" in asdstream(*command("asdstream references")).stdout
+    assert asdstream(*command("asdstream calibrate")).returncode == 0
+    assert asdstream(*command("asdstream alarms")).returncode == 0
     scored = asdstream(*command("asdstream score"))
     assert scored.returncode == 0
     assert "one.wav" in scored.stdout
