@@ -53,11 +53,16 @@ def _existing(value: Path, info: ValidationInfo) -> Path:
     return path
 
 
+CREDENTIALS_NAME = "asdstream"
+"""Under which the unit loads the folder of secrets."""
+
+
 def _credential(value: Path, info: ValidationInfo) -> Path:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     candidates = [_resolved(value, info)]
     if credentials and not value.is_absolute():
-        candidates.insert(0, Path(credentials) / value)
+        # A whole folder that systemd loads under one name puts that name before each file's.
+        candidates[:0] = [Path(credentials) / value, Path(credentials) / f"{CREDENTIALS_NAME}_{value}"]
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -4,11 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from mosquitto_broker import MosquittoBroker
 from real_recordings import recordings_dir
 from small_bundle import make_small_bundle
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_comes() -> None:
+    """A command that ran in this process has set the level, and a stream that may be closed since."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,17 @@ def test_credentials_of_systemd_come_first(tmp_path: Path, monkeypatch: pytest.M
     assert load(tmp_path, text).mqtt.password() == "beside"
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert load(tmp_path, text).mqtt.password() == "credential"
+
+
+def test_the_folder_of_secrets_that_the_unit_loads_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = (Path(__file__).parents[1] / "systemd" / "asdstream.service").read_text()
+    (name,) = re.findall(r"^LoadCredential=(\w+):/etc/asdstream/credentials$", unit, re.MULTILINE)
+    (tmp_path / f"{name}_secret").write_text("from the folder")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    text = '[mqtt]\nusername = "u"\npassword_file = "secret"\n' + CHANNEL
+    assert load(tmp_path, text).mqtt.password() == "from the folder"
 
 
 @pytest.mark.parametrize(
