@@ -83,8 +83,6 @@ RELOAD_WITHIN_S = 120.0
 JUDGE_QUEUE = 64
 """Batches of embeddings that may wait for the judge."""
 OVERLOAD = OverloadPolicy()
-
-
 TAKEN_OVER = "another configuration takes over"
 
 
@@ -162,6 +160,7 @@ class Daemon:
         self._crew = Crew()
         self._publishers = {"mqtt": self._client.pulse, "outbox": self._outbox.pulse}
         self._end_reason = "every recording has been scored"
+        self._still: list[str] = []
 
     def run(self, stop: threading.Event) -> int:
         """Work until `stop` is set, every source has ended, a worker has died, or another configuration takes over.
@@ -397,10 +396,11 @@ class Daemon:
             return
         still = self._crew.still(STILL_S)
         still += [name for name, pulse in self._publishers.items() if pulse.still_s > STILL_S]
-        if still:
-            log.error("stands_still", workers=still, seconds=STILL_S)
-        else:
+        if not still:
             self._manager.feed(now)
+        elif still != self._still:
+            log.error("stands_still", workers=still, seconds=STILL_S)
+        self._still = still
 
     def _reload_order(self, _command: Command) -> Order:
         if self._reload is None:

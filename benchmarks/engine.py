@@ -15,8 +15,7 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from encoders import seconds
 from plain_engine import PlainEngine
 from torch import Tensor
 
@@ -88,16 +88,6 @@ class Memory:
     scored: int
     shed: int
     dropped: int
-
-
-def seconds(call: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    begun = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
 
 
 class Bare:
