@@ -16,7 +16,7 @@ UNITS ?= /etc/systemd/system
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-DEBIAN_PACKAGES := mosquitto mosquitto-clients libportaudio2
+DEBIAN_PACKAGES := mosquitto mosquitto-clients libportaudio2 chromium
 
 .PHONY: demo test test-all check format system-packages install uninstall clean help
 
@@ -30,11 +30,11 @@ $(BIN)/python:
 
 # The stamp is made last, so an install that was interrupted is taken up again.
 $(STAMPS)/demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(DEVICE),demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(DEVICE),dashboard,demo]'
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(DEVICE),demo,train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(DEVICE),dashboard,demo,train,dev]'
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
 
 demo: $(STAMPS)/demo
@@ -72,7 +72,7 @@ install:
 	@[ "$$(id -u)" = 0 ] || [ -n "$(DESTDIR)" ] || { echo "make install writes to $(PREFIX), $(SYSCONF) and $(UNITS): run it as root"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "asdstream needs Python 3.11 or newer"; exit 1; }
 	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)/venv
-	$(DESTDIR)$(PREFIX)/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[$(DEVICE)]'
+	$(DESTDIR)$(PREFIX)/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[$(DEVICE),dashboard]'
 	install -d -m 0755 $(DESTDIR)$(PREFIX) $(DESTDIR)$(SYSCONF) $(DESTDIR)$(UNITS)
 	install -d -m 0700 $(DESTDIR)$(SYSCONF)/credentials
 	install -m 0644 README.md $(DESTDIR)$(PREFIX)/
