@@ -29,6 +29,7 @@ from asdstream.errors import AsdstreamError
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 """A larger file is not a configuration but a mistake."""
 MAX_SECRET_BYTES = 4096
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ConfigError(AsdstreamError):
@@ -121,6 +122,25 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False)
 
 
+def _secret(key: str, path: Path | None, what: str) -> str | None:
+    """What the file at `path` holds, without the line end; `key` and `what` are for the sentence where it cannot be."""
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{key}: cannot read {path}: {error.strerror}") from None
+    if len(content) > MAX_SECRET_BYTES:
+        raise ConfigError(f"{key}: {path} is too large to hold only {what}")
+    try:
+        secret = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{key}: {path} is not UTF-8 text") from None
+    if not secret:
+        raise ConfigError(f"{key}: {path} is empty; it should hold {what}")
+    return secret
+
+
 class SiteSection(Section):
     """Where this box stands; both names are levels of every MQTT topic."""
 
@@ -183,21 +203,7 @@ class MqttSection(Section):
 
     def password(self) -> str | None:
         """The content of `password_file` without the line end; None where none is set."""
-        if self.password_file is None:
-            return None
-        try:
-            content = self.password_file.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"mqtt.password_file: cannot read {self.password_file}: {error.strerror}") from None
-        if len(content) > MAX_SECRET_BYTES:
-            raise ConfigError(f"mqtt.password_file: {self.password_file} is too large to hold only a password")
-        try:
-            password = content.decode().rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise ConfigError(f"mqtt.password_file: {self.password_file} is not UTF-8 text") from None
-        if not password:
-            raise ConfigError(f"mqtt.password_file: {self.password_file} is empty; it should hold the password")
-        return password
+        return _secret("mqtt.password_file", self.password_file, "a password")
 
 
 class EngineSection(Section):
@@ -329,6 +335,33 @@ class StoreSection(Section):
     path: AnyPath = Field(default_factory=_default_store, description="The SQLite database; made when absent.")
 
 
+class MetricsSection(Section):
+    """The daemon's own small web server; the table's presence switches it on."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, max_length=253, description="Address to serve on; this box alone as it is."
+    )
+    port: int = Field(default=9464, ge=1, le=65535)
+    token_file: CredentialFile | None = Field(
+        default=None, description="File that holds what a reader of /metrics must send as a bearer token."
+    )
+    cert_file: CredentialFile | None = Field(default=None, description="Certificate (PEM), for HTTPS.")
+    key_file: CredentialFile | None = Field(default=None, description="Its private key (PEM, without a passphrase).")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            given, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
+            raise problem("needs {absent} beside it: HTTPS takes both", given, absent=absent)
+        if self.host not in _LOOPBACK and self.token_file is None:
+            raise problem("can be reached from other machines, so it needs token_file beside it", "host")
+        return self
+
+    def token(self) -> str | None:
+        """The content of `token_file` without the line end; None where none is set."""
+        return _secret("metrics.token_file", self.token_file, "a token")
+
+
 class LogSection(Section):
     """What is said on standard error."""
 
@@ -458,6 +491,7 @@ class Config(Section):
     engine: EngineSection = EngineSection()
     alarms: AlarmsSection = AlarmsSection()
     store: StoreSection
+    metrics: MetricsSection | None = None
     log: LogSection = LogSection()
     channels: Annotated[tuple[ChannelSection, ...], BeforeValidator(_list_to_tuple), Field(min_length=1)]
 

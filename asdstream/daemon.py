@@ -49,6 +49,9 @@ from asdstream.scoring.reference import Reference
 from asdstream.service_manager import ServiceManager
 from asdstream.store.store import Store
 from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
+from asdstream.web.metrics import Metrics
+from asdstream.web.monitor import Monitor, monitor_app
+from asdstream.web.readings import ChannelReading, NodeReading
 from asdstream.wiring import (
     alarm_policy,
     bearable_rate,
@@ -117,6 +120,10 @@ class Daemon:
         self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
         self._revisions = self._reference_revisions()
         self._references_due = time.monotonic()
+        self._metrics = Metrics(__version__, (self._bundle.name, self._bundle.sha256), self._reading)
+        for state in self._store.alarms():
+            self._metrics.stands(state)
+        self._monitor = self._monitor_of(config)
         remembered = self._store.snapshots()
         policy = alarm_policy(config.alarms)
         cases = {
@@ -135,6 +142,7 @@ class Daemon:
             self._alarm_moved,
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
+            self._metrics,
         )
         self._lent_engine = LentEngine(self._embedder, engine.max_batch)
         # The first channel of a machine speaks for it, as it does for the commands.
@@ -189,6 +197,8 @@ class Daemon:
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
+        if self._monitor is not None:
+            self._monitor.start()
         self._manager.ready(f"listens to {len(self._listeners)} channels")
         try:
             self._watch(stop)
@@ -204,6 +214,16 @@ class Daemon:
         """Let go of a daemon that was made but not run."""
         self._lent_engine.close()
         self._store.close()
+
+    def _monitor_of(self, config: Config) -> Monitor | None:
+        served = config.metrics
+        if served is None:
+            return None
+        certificate = (
+            None if served.cert_file is None or served.key_file is None else (served.cert_file, served.key_file)
+        )
+        app = monitor_app(self._metrics, self._reading, served.token())
+        return Monitor(app, served.host, served.port, certificate)
 
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)
@@ -354,11 +374,7 @@ class Daemon:
         }
         shedding = {channel: self._engine.shedding(channel) for channel in self._troubles}
         given_way = {channel: given for channel, given in shedding.items() if given is not None}
-        try:
-            free_bytes = shutil.disk_usage(self._config.store.path.parent).free
-        except OSError:
-            free_bytes = None
-        return found | {NODE: self._node_troubles.look(given_way, free_bytes)}
+        return found | {NODE: self._node_troubles.look(given_way, self._disk_free())}
 
     def _hand_to_judge(self, batch: Sequence[Embedding] | Sequence[Presence]) -> None:
         while not self._crew.stop.is_set():
@@ -394,13 +410,16 @@ class Daemon:
         """Only while all go on: capture, engine, judge and commands, and what carries messages to the broker."""
         if not self._manager.feed_due(now):
             return
-        still = self._crew.still(STILL_S)
-        still += [name for name, pulse in self._publishers.items() if pulse.still_s > STILL_S]
+        still = self._standing_still()
         if not still:
             self._manager.feed(now)
         elif still != self._still:
             log.error("stands_still", workers=still, seconds=STILL_S)
         self._still = still
+
+    def _standing_still(self) -> list[str]:
+        publishers = [name for name, pulse in self._publishers.items() if pulse.still_s > STILL_S]
+        return self._crew.still(STILL_S) + publishers
 
     def _reload_order(self, _command: Command) -> Order:
         if self._reload is None:
@@ -462,6 +481,53 @@ class Daemon:
         self._outbox.wake()
         self._health_due.set()
 
+    def _reading(self) -> NodeReading:
+        """How it stands now; asked by the monitor, from its thread."""
+        dropped, scored, now = self._engine.dropped, self._judge.windows_scored, time.monotonic()
+        problems = [self._client.problem, self._outbox.problem]
+        channels = []
+        for channel in self._config.channels:
+            listener = self._listeners[channel.id]
+            stats, given_way = listener.channel.stats, self._engine.shedding(channel.id)
+            channels.append(
+                ChannelReading(
+                    channel=channel.id,
+                    machine=channel.machine,
+                    hop_s=channel.hop if given_way is None else given_way.hop_s,
+                    windows=stats.windows,
+                    scored=scored.get(channel.id, 0),
+                    shed=0 if given_way is None else given_way.windows_shed,
+                    dropped=dropped.get(channel.id, 0),
+                    gaps=stats.gaps,
+                    rejected=listener.source.rejected,
+                    nan_samples=stats.nan_samples,
+                    sound_age_s=None if stats.last_sound is None else now - stats.last_sound,
+                    level_dbfs=stats.level_dbfs,
+                )
+            )
+            if not self._scorers[channel.id].ready:
+                problems.append(f"channel {channel.id} has nothing to score against")
+        return NodeReading(
+            channels=channels,
+            still=self._standing_still(),
+            problems=[problem for problem in problems if problem is not None],
+            windows_waiting=self._engine.waiting,
+            batches_waiting=self._cases_to_hear.qsize(),
+            outbox=self._store.outbox_size(),
+            connected=self._client.connected,
+            connections=self._client.connections,
+            messages_dropped=self._client.dropped,
+            messages_rejected=self._client.rejected,
+            disk_free_bytes=self._disk_free(),
+            device_memory_bytes=self._embedder.device_memory(),
+        )
+
+    def _disk_free(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._config.store.path.parent).free
+        except OSError:
+            return None
+
     def _tell_health(self) -> None:
         dropped, scored = self._engine.dropped, self._judge.windows_scored
         for channel in self._config.channels:
@@ -491,6 +557,8 @@ class Daemon:
         self._lent_engine.close()
         self._desk.close()
         self._capture.stop()
+        if self._monitor is not None:
+            self._monitor.stop()
         self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))
         self._client.stop(max(0.1, deadline - time.monotonic()))
         self._store.close()

@@ -23,6 +23,7 @@ from asdstream.mqtt.topics import Topics
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.store.database import StoreError
 from asdstream.store.store import Store
+from asdstream.witness import Witness
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Judge:
         wake_outbox: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         node: ChannelAlarms | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._cases = cases
         self._store = store
@@ -61,6 +63,7 @@ class Judge:
         self._publish = publish
         self._wake_outbox = wake_outbox
         self._clock = clock
+        self._witness = witness
         self._alarms = {channel: case.alarms for channel, case in cases.items()}
         if node is not None:
             self._alarms[""] = node
@@ -88,8 +91,10 @@ class Judge:
             scored = case.scorer.score(embedding)
             self._scored[channel] += 1
             self._commit(case.alarms, case.alarms.observe(scored))
-            payload = ScorePayload.of(replace(scored, published=self._clock()))
-            self._publish(self._topics.score(channel), payload.encode())
+            told = replace(scored, published=self._clock())
+            self._publish(self._topics.score(channel), ScorePayload.of(told).encode())
+            if self._witness is not None:
+                self._witness.scored(told)
 
     def notice(self, changes: Sequence[Presence], utc: float) -> None:
         """Sound has been lost or has come back."""
@@ -161,6 +166,8 @@ class Judge:
         self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
         self._wake_outbox()
         for event in events:
+            if self._witness is not None:
+                self._witness.moved(event)
             log.log(
                 logging.WARNING if event.transition.has_event else logging.INFO,
                 "alarm" if event.transition.has_event else "alarm_condition",

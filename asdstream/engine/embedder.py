@@ -65,6 +65,11 @@ class Embedder:
         self._separation = StreamSeparation(self._separator)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 
+    def device_memory(self) -> int | None:
+        """Bytes that torch keeps on the GPU; None on a CPU."""
+        device = self.placement.device
+        return torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+
     @names_lost_device
     def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[SeparateAs] = ()) -> float:
         """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.

@@ -64,6 +64,12 @@ class EngineLoop:
             return self._dropped + self._refused
 
     @property
+    def waiting(self) -> int:
+        """Windows that wait for their batch, of all channels."""
+        with self._arrived:
+            return len(self._queue)
+
+    @property
     def hop_changes(self) -> int:
         """How often the hop of a channel was widened or went back."""
         return self._hop_changes

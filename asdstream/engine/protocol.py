@@ -37,6 +37,9 @@ class Engine(SampleEmbedder, Protocol):
     def branches(self) -> Sequence[Branch | FusedBranch]:
         """What each embedding consists of, in order."""
 
+    def device_memory(self) -> int | None:
+        """Bytes that the networks take of a device that has memory of its own; None where they run beside all else."""
+
     def warm_up(self, batches: Sequence[int] = (1,), separate_as: Iterable[SeparateAs] = ()) -> float:
         """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.
 

@@ -76,6 +76,7 @@ class MqttClient:
         self._versions = ["5", "3.1.1"] if broker.protocol == "auto" else [broker.protocol]
         self._dropped = 0
         self._rejected = 0
+        self._connections = 0
 
     @property
     def connected(self) -> bool:
@@ -98,6 +99,11 @@ class MqttClient:
     def alive(self) -> bool:
         """Whether the thread that keeps the connection is running."""
         return self._thread.is_alive()
+
+    @property
+    def connections(self) -> int:
+        """How often the broker has accepted us."""
+        return self._connections
 
     @property
     def dropped(self) -> int:
@@ -266,6 +272,7 @@ class MqttClient:
 
     def _greet(self, connection: Connection) -> None:
         self._said = None
+        self._connections += 1
         log.info("mqtt_connected", broker=self._broker.address, protocol=connection.version)
         if self._presence is not None:
             birth = self._presence.birth()

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import pytest
 import soundfile
-from mosquitto_broker import MosquittoBroker, find_program
+from mosquitto_broker import MosquittoBroker, find_program, free_port
 from processes import DaemonProcess, Subscriber, asdstream, wait_until
 from small_bundle import fan_sound
 
@@ -24,7 +25,8 @@ def test_sound_fed_over_mqtt_is_scored_window_by_window_and_what_is_strange_rais
     run_daemon: RunDaemon,
     recordings: Path,
 ) -> None:
-    config = make_config(MQTT_SOURCE, mosquitto.port)
+    monitor = free_port()
+    config = make_config(MQTT_SOURCE, mosquitto.port, f"[metrics]\nport = {monitor}")
     daemon = run_daemon(config)
     daemon.wait_for("mqtt_connected")
 
@@ -44,6 +46,14 @@ def test_sound_fed_over_mqtt_is_scored_window_by_window_and_what_is_strange_rais
     scores = subscriber.seen("fan-1/score")
     assert [score["index"] for score in scores] == list(range(len(scores))), "no window is missing or out of order"
     assert all(score["nearest"] and score["latency_ms"] < 10_000 for score in scores)
+
+    metrics = httpx2.get(f"http://127.0.0.1:{monitor}/metrics").text.splitlines()
+    assert f'asdstream_windows_scored_total{{channel="fan-1",machine="fan-1"}} {len(scores):.1f}' in metrics
+    assert f'asdstream_latency_seconds_count{{stage="total"}} {len(scores):.1f}' in metrics
+    priority = event["alarm"]["priority"]
+    assert f'asdstream_alarm_active{{channel="fan-1",kind="anomaly",priority="{priority}"}} 1.0' in metrics
+    assert httpx2.get(f"http://127.0.0.1:{monitor}/healthz").json()["healthy"] is True
+    assert httpx2.get(f"http://127.0.0.1:{monitor}/readyz").json() == {"ready": True, "problems": []}
 
 
 def test_a_folder_of_recordings_is_scored_as_fast_as_possible_and_then_the_daemon_ends(

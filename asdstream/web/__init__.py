@@ -1,0 +1,1 @@
+"""What is looked at in a browser or read by monitoring: metrics, health, the dashboard."""
