@@ -1,5 +1,6 @@
 """The program as a user runs it: processes, their output, and a subscriber that is not ours."""
 
+import io
 import json
 import os
 import signal
@@ -8,16 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from mosquitto_broker import MosquittoBroker, find_program
 from structlog.testing import capture_logs
-from typer.testing import CliRunner
 
-from asdstream.cli.app import app
+from asdstream.cli.app import main
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
@@ -39,11 +39,24 @@ def program(package: str, *arguments: object, timeout_s: float = 100.0) -> subpr
     )
 
 
-def asdstream_here(*arguments: object) -> Result:
-    """Run a command of asdstream in this process, which has loaded it already; it leaves the log as it was."""
+def asdstream_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As `asdstream`, within this process, which has loaded it already: for all but what a process alone can show.
+
+    It leaves the log and the signals of this process as they were. An error that is none of a user's is raised.
+    """
+    words = ["asdstream", *map(str, arguments)]
+    printed, complained = io.StringIO(), io.StringIO()
+    code: str | int | None = 0
     with pytest.MonkeyPatch.context() as patch, capture_logs():
         patch.setattr("asdstream.log.configure", lambda *_: None)
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+        patch.setattr("signal.signal", lambda *_: None)
+        patch.setattr("sys.argv", words)
+        with redirect_stdout(printed), redirect_stderr(complained):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code
+    return subprocess.CompletedProcess(words, int(code or 0), printed.getvalue(), complained.getvalue())
 
 
 class DaemonProcess:

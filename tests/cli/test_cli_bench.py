@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from processes import asdstream
+from processes import asdstream, asdstream_here
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_channels_are_measured_as_the_configuration_says_where_no_option_says_ot
 ) -> None:
     file = tmp_path / "figures.json"
     options = ("--precision", "bfloat16", "--channels", 2, "--seconds", 1, "--json", file)
-    done = asdstream("bench", "-c", config, *options)
+    done = asdstream_here("bench", "-c", config, *options)
     assert done.returncode == 0, done.stderr
     figures = json.loads(file.read_text())
     assert figures["setting"]["bundle"] == "small"
@@ -55,7 +55,7 @@ def test_channels_are_measured_as_the_configuration_says_where_no_option_says_ot
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_sentence(arguments: tuple[str, ...], complaint: str) -> None:
-    done = asdstream("bench", *arguments)
+    done = asdstream_here("bench", *arguments)
     assert done.returncode != 0
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

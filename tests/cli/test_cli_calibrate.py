@@ -2,20 +2,17 @@
 
 import json
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from processes import asdstream_here
 
 from asdstream import bundle as bundles
 from asdstream.audio.source import AudioError
 from asdstream.bundle import Bundle
-from asdstream.cli import app
 from asdstream.engine.embedder import Embedder
 from asdstream.enrolment import enrol_files, references_of
 from asdstream.held_out_sound import embed_kept, hold_out_files, keep_held_out
@@ -24,32 +21,6 @@ from asdstream.store.store import Store
 from asdstream.wiring import scorer_of
 
 RATE = FalseAlarmRate(per_day=100, hop_s=10, k=1, n=1)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command ended with."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def asdstream(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line within this process: that it runs as one of its own is tested for every command alike."""
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["asdstream", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
 
 
 def hum(seconds: float, seed: int) -> np.ndarray:
@@ -102,12 +73,10 @@ def _enrol(config: Path, sound: Path) -> None:
         enrol_files(store, engine, loaded, "press-1", [sound / "enrolled"], "anna", 1.0)
 
 
-def test_what_a_threshold_rests_on_is_printed_and_what_is_kept_is_heard_from_then_on(
-    config: Path, sound: Path, asdstream: Command
-) -> None:
+def test_what_a_threshold_rests_on_is_printed_and_what_is_kept_is_heard_from_then_on(config: Path, sound: Path) -> None:
     figures = sound / "figures.json"
     _enrol(config, sound)
-    done = asdstream("calibrate", "press-1", sound / "held-out", "-c", config, "--save", "--json", figures)
+    done = asdstream_here("calibrate", "press-1", sound / "held-out", "-c", config, "--save", "--json", figures)
     assert done.returncode == 0, done.stderr
     assert "Kept 3 minutes" in done.stdout
     assert "false alarms a day" in done.stdout
@@ -115,7 +84,7 @@ def test_what_a_threshold_rests_on_is_printed_and_what_is_kept_is_heard_from_the
     (way,) = report["ways"]
     assert way["recordings_held_out"] == 3
     assert way["interval"][0] <= way["alarms_per_day"] <= way["interval"][1]
-    again = asdstream("calibrate", "press-1", "-c", config, "--json", figures, "--false-alarms-per-day", 0.01)
+    again = asdstream_here("calibrate", "press-1", "-c", config, "--json", figures, "--false-alarms-per-day", 0.01)
     assert again.returncode == 0, again.stderr
     rarer = json.loads(figures.read_text())
     assert rarer["ways"][0]["recordings_held_out"] == 3
@@ -124,11 +93,11 @@ def test_what_a_threshold_rests_on_is_printed_and_what_is_kept_is_heard_from_the
     assert "too little" in again.stdout
 
 
-def test_recordings_that_say_nothing_are_refused_in_one_sentence(config: Path, sound: Path, asdstream: Command) -> None:
+def test_recordings_that_say_nothing_are_refused_in_one_sentence(config: Path, sound: Path) -> None:
     _enrol(config, sound)
-    too_few = asdstream("calibrate", "press-1", sound / "held-out" / "0.wav", "-c", config, "--save")
+    too_few = asdstream_here("calibrate", "press-1", sound / "held-out" / "0.wav", "-c", config, "--save")
     assert "fewer than 10 independent windows" in too_few.stderr
-    enrolled = asdstream(
+    enrolled = asdstream_here(
         "calibrate", "press-1", sound / "held-out", sound / "enrolled" / "0.wav", "-c", config, "--save"
     )
     assert "0.wav is enrolled as a reference of 'press-1'" in enrolled.stderr
@@ -148,10 +117,8 @@ def test_recordings_that_say_nothing_are_refused_in_one_sentence(config: Path, s
         (("press-1", "--json", "/no/such/folder/figures.json"), "the folder /no/such/folder does not exist"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(
-    arguments: tuple[str, ...], complaint: str, config: Path, asdstream: Command
-) -> None:
-    done = asdstream("calibrate", *arguments, "-c", config)
+def test_a_question_that_makes_no_sense_is_refused(arguments: tuple[str, ...], complaint: str, config: Path) -> None:
+    done = asdstream_here("calibrate", *arguments, "-c", config)
     assert done.returncode != 0
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

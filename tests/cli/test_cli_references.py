@@ -37,8 +37,8 @@ source = {{ kind = "mqtt" }}
 
     def invoke(*arguments: str, fails: bool = False) -> str:
         done = asdstream_here("references", *arguments, "-c", config)
-        assert (done.exit_code != 0) == fails, (done.output, done.exception)
-        return str(done.exception) if fails else done.stdout
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
 
     return invoke
 

@@ -76,8 +76,8 @@ source = {{ kind = "mqtt" }}
     def run(self, *arguments: str, config: Path | None = None, fails: bool = False) -> str:
         """What a command of asdstream says, here in this process, which has it loaded already."""
         done = asdstream_here(*arguments, "-c", config or self.config)
-        assert (done.exit_code != 0) == fails, (done.output, done.exception)
-        return str(done.exception) if fails else done.stdout
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
 
     def stop(self) -> None:
         self.daemon.kill()
