@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,7 @@ from asdstream.errors import AsdstreamError
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 """A larger file is not a configuration but a mistake."""
 MAX_SECRET_BYTES = 4096
+SHORTEST_TOKEN = 16
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -139,6 +140,9 @@ def _secret(key: str, path: Path | None, what: str) -> str | None:
     if not secret:
         raise ConfigError(f"{key}: {path} is empty; it should hold {what}")
     return secret
+
+
+_Root = TypeVar("_Root", bound=Section)
 
 
 class SiteSection(Section):
@@ -362,6 +366,80 @@ class MetricsSection(Section):
         return _secret("metrics.token_file", self.token_file, "a token")
 
 
+def _default_history() -> Path | None:
+    """In systemd's state directory where there is one, else nowhere."""
+    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(folder) / "dashboard.db" if folder else None
+
+
+class WebSection(Section):
+    """The dashboard, a process of its own: `asdstream dashboard`."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, max_length=253, description="Address to serve on; this box alone as it is."
+    )
+    port: int = Field(default=8300, ge=1, le=65535)
+    site: TopicLevel | None = Field(default=None, description="Show this site alone; every site when absent.")
+    users_file: CredentialFile | None = Field(
+        default=None, description="Who may log in; `asdstream dashboard --new-user NAME` makes its lines."
+    )
+    token_file: CredentialFile | None = Field(
+        default=None, description="File that holds a token, with which anybody who knows it may log in."
+    )
+    cert_file: CredentialFile | None = Field(default=None, description="Certificate (PEM), for HTTPS.")
+    key_file: CredentialFile | None = Field(default=None, description="Its private key (PEM, without a passphrase).")
+    mqtt_username: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="The dashboard's own account with the broker; mqtt.username when absent.",
+    )
+    mqtt_password_file: CredentialFile | None = Field(default=None, description="File that holds its password.")
+    history: AnyPath | None = Field(
+        default_factory=_default_history,
+        description="SQLite file of past alarm events; in memory when absent and there is no state directory.",
+    )
+    max_pages: int = Field(default=64, ge=1, le=1000, description="At most so many pages are kept up to date.")
+    logins_per_minute: float = Field(
+        default=6.0, gt=0.0, le=600.0, description="Attempts to log in, from each address; ten times that from all."
+    )
+    commands_per_minute: float = Field(default=60.0, gt=0.0, le=6000.0, description="Of each user.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            given, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
+            raise problem("needs {absent} beside it: HTTPS takes both", given, absent=absent)
+        if (self.mqtt_username is None) and self.mqtt_password_file is not None:
+            raise problem("needs mqtt_username beside it", "mqtt_password_file")
+        if self._open_to_all(self.host):
+            raise problem("can be reached from other machines, so it needs users_file or token_file beside it", "host")
+        return self
+
+    def _open_to_all(self, host: str) -> bool:
+        return host not in _LOOPBACK and self.users_file is None and self.token_file is None
+
+    def served_at(self, host: str | None, port: int | None) -> "WebSection":
+        """The same, on another address; raises ConfigError where that can be reached and nobody has to log in."""
+        if host is not None and self._open_to_all(host):
+            raise ConfigError(
+                f"--host {host} can be reached from other machines, so the configuration needs web.users_file or "
+                "web.token_file"
+            )
+        return self.model_copy(update={"host": host or self.host, "port": self.port if port is None else port})
+
+    def token(self) -> str | None:
+        """The content of `token_file` without the line end; None where none is set."""
+        token = _secret("web.token_file", self.token_file, "a token")
+        if token is not None and len(token) < SHORTEST_TOKEN:
+            raise ConfigError(f"web.token_file: the token should have at least {SHORTEST_TOKEN} characters")
+        return token
+
+    def mqtt_password(self) -> str | None:
+        """The content of `mqtt_password_file` without the line end; None where none is set."""
+        return _secret("web.mqtt_password_file", self.mqtt_password_file, "a password")
+
+
 class LogSection(Section):
     """What is said on standard error."""
 
@@ -492,6 +570,7 @@ class Config(Section):
     alarms: AlarmsSection = AlarmsSection()
     store: StoreSection
     metrics: MetricsSection | None = None
+    web: WebSection = WebSection()
     log: LogSection = LogSection()
     channels: Annotated[tuple[ChannelSection, ...], BeforeValidator(_list_to_tuple), Field(min_length=1)]
 
@@ -526,11 +605,36 @@ class Config(Section):
         return self
 
 
+class DashboardConfig(Section):
+    """What the dashboard needs of a file, which may be a daemon's: the rest of that is for the daemon to check."""
+
+    mqtt: MqttSection = MqttSection()
+    web: WebSection
+    log: LogSection = LogSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leaves_the_daemon_its_own(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        daemons = Config.model_fields.keys() - cls.model_fields.keys()
+        return {"web": {}} | {key: value for key, value in data.items() if key not in daemons}
+
+
 def load(path: Path) -> Config:
     """The configuration in the TOML file at `path`, checked as a whole.
 
     Raises `ConfigError`, one line per problem as `FILE:LINE: KEY: what would be right`.
     """
+    return parse(_read(path), path)
+
+
+def load_dashboard(path: Path) -> DashboardConfig:
+    """As `load`, of the parts that the dashboard needs; no channels have to be there."""
+    return _parse(DashboardConfig, _read(path), path)
+
+
+def _read(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_CONFIG_BYTES:
@@ -541,24 +645,27 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: the file is not UTF-8 text") from None
-    return parse(text, path)
 
 
 def parse(text: str, path: Path) -> Config:
     """As `load`, from TOML `text` that stands, or would stand, at `path`."""
+    return _parse(Config, text, path)
+
+
+def _parse(root: type[_Root], text: str, path: Path) -> _Root:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(syntax_problem(error, text, path)) from None
     try:
-        return Config.model_validate(data, context={"folder": path.absolute().parent})
+        return root.model_validate(data, context={"folder": path.absolute().parent})
     except ValidationError as error:
         raise ConfigError(
-            problems_by_line(error, Config, data=data, text=text, path=path, patterns=_PATTERNS)
+            problems_by_line(error, root, data=data, text=text, path=path, patterns=_PATTERNS)
         ) from None
 
 

@@ -6,6 +6,7 @@ from asdstream.cli import (
     bundle,
     calibrate,
     check,
+    dashboard,
     demo,
     devices,
     enroll,
@@ -27,6 +28,7 @@ app.command("score")(score.score)
 app.command("feed")(feed.feed)
 app.command("enroll")(enroll.enroll)
 app.command("calibrate")(calibrate.calibrate)
+app.command("dashboard")(dashboard.dashboard)
 app.command("devices")(devices.devices)
 app.command("bench")(bench.bench)
 app.add_typer(references.app, name="references")
