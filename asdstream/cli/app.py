@@ -9,6 +9,7 @@ from asdstream.cli import (
     dashboard,
     demo,
     devices,
+    doctor,
     enroll,
     feed,
     references,
@@ -30,6 +31,7 @@ app.command("enroll")(enroll.enroll)
 app.command("calibrate")(calibrate.calibrate)
 app.command("dashboard")(dashboard.dashboard)
 app.command("devices")(devices.devices)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.add_typer(references.app, name="references")
 app.add_typer(alarms.app, name="alarms")

@@ -77,6 +77,7 @@ class MqttClient:
         self._dropped = 0
         self._rejected = 0
         self._connections = 0
+        self._refused: frozenset[str] = frozenset()
 
     @property
     def connected(self) -> bool:
@@ -104,6 +105,11 @@ class MqttClient:
     def connections(self) -> int:
         """How often the broker has accepted us."""
         return self._connections
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """What the broker would not let us subscribe to, on the present or latest connection."""
+        return self._refused
 
     @property
     def dropped(self) -> int:
@@ -273,6 +279,7 @@ class MqttClient:
     def _greet(self, connection: Connection) -> None:
         self._said = None
         self._connections += 1
+        self._refused = frozenset()
         log.info("mqtt_connected", broker=self._broker.address, protocol=connection.version)
         if self._presence is not None:
             birth = self._presence.birth()
@@ -292,6 +299,7 @@ class MqttClient:
                 log.exception("mqtt_connection_listener_failed")
 
     def _subscription_refused(self, topic_filter: str, sentence: str) -> None:
+        self._refused |= {topic_filter}
         log.error("mqtt_subscription_refused", topic=topic_filter, reason=sentence)
 
     def _deliver(self, topic: str, payload: bytes, retained: bool) -> None:
