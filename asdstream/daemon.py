@@ -469,10 +469,9 @@ class Daemon:
         )
         self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
         for state in self._store.alarms():
-            if state.of_interest:
-                # A broker that was started anew has forgotten what it retained.
-                standing = state_message(self._topics, state)
-                self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
+            # A broker that was started anew has forgotten what it retained, or remembers what has changed since.
+            standing = state_message(self._topics, state)
+            self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
         self._tell_health()
         self._desk.connected()
 
