@@ -23,6 +23,8 @@ from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.reference import Reference
 from asdstream.scoring.scorer import Scorer
 
+pytestmark = pytest.mark.alone
+
 VECTOR = np.eye(1, 4, dtype=np.float32)[0]
 
 

@@ -16,6 +16,8 @@ from processes import DaemonProcess, Subscriber, wait_until
 from small_bundle import fan_sound, strange_sound
 from virtual_microphone import NAME, VirtualMicrophone, require_alsa
 
+pytestmark = pytest.mark.alone
+
 RATE = 48_000
 PERIOD = 48_000
 """Samples after which the ramp begins again."""

@@ -25,6 +25,8 @@ from asdstream.engine.overload import OverloadPolicy
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
 
+pytestmark = pytest.mark.alone
+
 HOP_S = 0.1
 CHANNELS = ("fan-1", "fan-2", "fan-3")
 

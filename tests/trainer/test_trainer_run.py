@@ -44,6 +44,10 @@ licence_notes = ["Simulated sound only."]
 """
 
 
+# Whichever test comes first waits for the run that they share.
+pytestmark = pytest.mark.timeout(600)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)

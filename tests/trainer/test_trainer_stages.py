@@ -51,7 +51,7 @@ PUMP = '    {machine_type = "pump", identity = 1, recordings = 2, held_out = 5, 
 GENERATIVE = f"[generative]\n{SHORT}"
 PHASE1 = f"[phase1]\n{SHORT}crop_seconds = 2\nclips_per_epoch = 8\n"
 PHASE2 = f"[phase2]\n{SHORT}crop_seconds = 2\nclips_per_epoch = 8\nrank = 2\n"
-FUSION = f'[fusion]\n{SHORT}hears = "all"\ncrop_seconds = 2\nclips_per_epoch = 8\nrank = 2\n'
+FUSION = f'[fusion]\n{SHORT}hears = "all"\ncrop_seconds = 2\nclips_per_epoch = 8\nrank = 2\naudiomae_spread = 2.0\n'
 SEPARATORS = f"[separators]\n{SHORT}seconds = 1\nidentities = 1\nrecordings = 1\nnoises = 2\n"
 
 SYSTEMS = {
@@ -60,6 +60,10 @@ SYSTEMS = {
     3: GENERATIVE + PHASE1 + FUSION + SEPARATORS,
     4: PHASE1 + FUSION,
 }
+
+
+# Whichever test comes first waits for the run that they share.
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +154,13 @@ def test_fusion_moves_queries_and_keys_alone(system3: Path) -> None:
     moved = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
     assert moved
     assert all(re.search(r"\.(q_proj|k_proj)\.weight$", name) for name in moved), moved
+
+
+def test_fusion_brings_audiomae_to_the_spread_that_was_asked_for(system3: Path) -> None:
+    before, after = tensors(system3, "phase1-audiomae"), tensors(system3, "fusion-audiomae")
+    times = after["norm.weight"] / before["norm.weight"]
+    assert times.std() < 1e-5, "all tokens alike"
+    assert abs(times.mean() - 1.0) > 0.01
 
 
 def test_phase_one_moves_the_whole_encoder(system3: Path) -> None:
