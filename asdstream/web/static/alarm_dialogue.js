@@ -79,7 +79,7 @@ function showFacts(alarm) {
     ["Highest score", scoreInWords(alarm)],
     ["Windows over the threshold", alarm.windows ? String(alarm.windows) : ""],
     ["Priority", alarm.occurrence ? alarm.priority : ""],
-    ["Nearest normal sound", nearest ? `${nearest.label}, distance ${nearest.distance.toFixed(2)}` : ""],
+    ["Nearest normal sound", nearest ? nearestInWords(nearest) : ""],
     ["Reason", alarm.evidence?.sentence ? alarm.reason : ""],
     ["Acknowledged", alarm.acknowledged ? `${at(alarm.acknowledged_at)} by ${alarm.acknowledged_by}` : ""],
     ["Channel", alarm.channel],
@@ -97,6 +97,10 @@ function showFacts(alarm) {
     row.append(term, description);
     return row;
   }));
+}
+
+function nearestInWords({ label: name, distance }) {
+  return typeof distance === "number" ? `${name}, distance ${distance.toFixed(2)}` : name;
 }
 
 function scoreInWords({ peak_score: peak, threshold }) {
