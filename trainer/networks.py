@@ -10,7 +10,11 @@ from asdstream.bundle.networks import embedding_size, new_head, token_shape
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
 from asdstream.models.fbank import shared_front_ends
+from asdstream.models.fusion import AttentiveFusion
 from trainer.lora import adapt, is_adapted, merge
+
+EVEN = 1e-3
+"""Deviation of an untrained attention's last weights: all tokens weigh about the same, and yet all of it learns."""
 
 
 class BranchNetwork(nn.Module):
@@ -108,8 +112,14 @@ def fusion(
     attention_dim: int = 128,
     rank: int = 64,
 ) -> FusedNetwork:
-    """Fusion: steps of `rank` on both encoders' queries and keys learn, and the attention if there is one."""
-    return FusedNetwork(adapt(beats, rank), adapt(audiomae, rank), kind, attention_dim)
+    """Fusion: steps of `rank` on both encoders' queries and keys learn, and the attention if there is one.
+
+    The attention begins even, as the mean of all tokens, and so does not throw away at random what phase I has learnt.
+    """
+    network = FusedNetwork(adapt(beats, rank), adapt(audiomae, rank), kind, attention_dim)
+    if isinstance(network.fusion, AttentiveFusion):
+        nn.init.normal_(network.fusion.pooling.weight.weight, std=EVEN)
+    return network
 
 
 def _tokens(encoder: AudioMAE | BEATs, fbank: Tensor, kept: Tensor | None, places: Tensor | None) -> Tensor:

@@ -100,6 +100,13 @@ class FusionSettings(Phase2Settings):
     """Both encoders, by LoRA, and the fusion of their tokens, trained end to end (Systems 3 and 4)."""
 
     rank: int = Field(default=64, ge=1, description="Rank of LoRA's step")
+    audiomae_spread: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=100.0,
+        description="How far AudioMAE's embeddings lie apart over the recordings as fusion begins, as a multiple of "
+        "BEATs'; as they came where left out",
+    )
 
 
 class SeparatorSettings(StageSettings):

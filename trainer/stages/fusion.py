@@ -8,9 +8,10 @@ import torch
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
 from trainer.errors import TrainerError
-from trainer.networks import FusedNetwork, fusion
+from trainer.networks import BranchNetwork, FusedNetwork, fusion
 from trainer.products import Product
 from trainer.randomness import derived_seed
+from trainer.spread import spread, widen
 from trainer.stages.classification import classes_depend_on, train_classes
 from trainer.stages.encoders import encoder_before, encoder_product, needs_before
 from trainer.stages.export import ATTENTION
@@ -22,6 +23,8 @@ from trainer.stages.run import Run
 
 STAGE = StageName.FUSION
 NAMES = ("beats", "audiomae")
+SPREAD_OVER = 128
+"""Recordings over which the encoders' spreads are compared; a few dozen tell them within a few per cent."""
 
 
 def parts(run: Run) -> tuple[Part, ...]:
@@ -35,6 +38,8 @@ def parts(run: Run) -> tuple[Part, ...]:
     def make(fingerprint: str) -> Mapping[str, Product]:
         (beats, beats_notes), (audiomae, audiomae_notes) = (encoder_before(run, name, STAGE) for name in NAMES)
         beats, audiomae = cast(BEATs, beats), cast(AudioMAE, audiomae)
+        if settings.audiomae_spread is not None:
+            _bring_to_spread(run, audiomae, beats, settings.audiomae_spread)
         torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
         try:
             network = fusion(beats, audiomae, kind, attention_dim=run.recipe.model.attention_dim, rank=settings.rank)
@@ -57,6 +62,23 @@ def parts(run: Run) -> tuple[Part, ...]:
             make=make,
         ),
     )
+
+
+def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, multiple: float) -> None:
+    recordings = run.sound.generative
+    # Every so-manieth, so that all machines are among them.
+    waveforms = run.waveforms(recordings[:: -(-len(recordings) // SPREAD_OVER)])
+    of_beats, of_audiomae = (
+        spread(torch.from_numpy(embeddings(BranchNetwork(encoder), waveforms, run.processes)))
+        for encoder in (beats, audiomae)
+    )
+    try:
+        widen(audiomae, multiple * of_beats / of_audiomae)
+    except (ValueError, ZeroDivisionError):
+        raise TrainerError(
+            f"audiomae_spread cannot be reached: over {len(waveforms)} recordings the embeddings of BEATs lie "
+            f"{of_beats:g} apart and those of AudioMAE {of_audiomae:g}"
+        ) from None
 
 
 def _products(
