@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.audio.block import AudioBlock, Break
+from asdstream.audio.phase import samples_to_phase
 from asdstream.audio.quality import Quality, QualityMeter
 from asdstream.audio.resampler import Resampler
 from asdstream.audio.timeline import Timeline
@@ -59,7 +60,8 @@ class Channel:
 
     A gap, a new recording, a change of format and a damaged sample each end the run of sound: what came before still
     completes its windows, and no window spans the break. `paced` is the source's; `pick` chooses one of the source's
-    channels, counted from 0, instead of their mean.
+    channels, counted from 0, instead of their mean. With `phase_s`, all windows of a run but its first end so many
+    seconds after a multiple of the hop on the monotonic clock; the first two are then less than a hop apart.
     """
 
     def __init__(
@@ -70,10 +72,13 @@ class Channel:
         *,
         paced: bool = True,
         pick: int | None = None,
+        phase_s: float | None = None,
     ) -> None:
         self.channel_id = channel_id
         self._window_s = window_s
-        self._windower = Windower(round(window_s * SAMPLE_RATE), hop_samples(hop_s))
+        self._phase_s = phase_s
+        self._hop = hop_samples(hop_s)
+        self._windower = Windower(round(window_s * SAMPLE_RATE), self._hop)
         self._timeline = Timeline(paced)
         self._meter = QualityMeter()
         self._pick = pick
@@ -183,6 +188,9 @@ class Channel:
         for end, window in self._windower.push(samples):
             window.flags.writeable = False
             ended_at = self._timeline.utc_at(end / SAMPLE_RATE)
+            heard = self._timeline.monotonic_at(end / SAMPLE_RATE)
+            if self._phase_s is not None and end == len(window):
+                self._windower.next_after(samples_to_phase(heard, self._phase_s, self._hop, len(samples)))
             yield Window(
                 self.channel_id,
                 self._windows,
@@ -192,7 +200,7 @@ class Channel:
                 captured=now,
                 run=self._runs,
                 start=end - len(window),
-                heard=self._timeline.monotonic_at(end / SAMPLE_RATE),
+                heard=heard,
             )
             self._windows += 1
 

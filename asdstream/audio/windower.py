@@ -43,6 +43,12 @@ class Windower:
                 self._next_end += self._hop
                 yield self._ring.total, self._ring.last(self._window)
 
+    def next_after(self, samples: int) -> None:
+        """Between windows of a push: the next ends so many samples after the latest, then they come by hops."""
+        if samples < 1:
+            raise ValueError(f"the next window must end at least one sample later, not {samples}")
+        self._next_end = self._ring.total + samples
+
     def reset(self) -> None:
         """Begin anew: no window spans the moment of the reset."""
         self._ring.clear()

@@ -1,22 +1,37 @@
 """Which windows are embedded together, and when: pure, the time is passed in."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from asdstream.audio.window import Window
+from asdstream.engine.batch_times import BatchTimes
+
+BATCH_OF_HOP = 0.25
+"""A window that just misses a batch waits for that one and for its own: half a hop in all."""
+NEARLY_FREE = 0.75
+"""Twice as many windows, each at this share of the time, are done at the same mean moment as one half after the other.
+So a larger batch keeps nobody waiting, however long it takes: two cores that would each take one window are not left
+idle in turn."""
+CHEAPER = 0.95
+"""Less is no gain but the scatter of what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """Windows wait for company until `sizes[-1]` are there or one has waited `deadline_s`.
+    """Windows wait for company until a batch is full or one has waited `deadline_s`.
 
-    `sizes`, ascending from 1, are the batch sizes that may be handed out. At most `capacity` windows wait.
+    `sizes`, ascending from 1, are the batch sizes that may be handed out. At most `capacity` windows wait. A batch is
+    full with the largest size that takes no more than a quarter of `hop_s`, the shortest hop there is; with a larger
+    one where its windows hardly cost more for being together (`NEARLY_FREE`); and, as long as a window has waited for
+    longer than `hop_s`, with whatever size is cheapest per window, since then only throughput helps.
     """
 
     sizes: tuple[int, ...] = (1, 2, 4, 8)
     deadline_s: float = 0.1
     capacity: int = 64
+    hop_s: float = math.inf
 
     def __post_init__(self) -> None:
         if self.sizes[:1] != (1,) or list(self.sizes) != sorted(set(self.sizes)):
@@ -26,10 +41,29 @@ class BatchPolicy:
                 f"deadline_s is {self.deadline_s} and capacity {self.capacity}; "
                 f"at least 0 and at least {self.sizes[-1]} are needed"
             )
+        if not self.hop_s > 0:
+            raise ValueError(f"hop_s is {self.hop_s}; more than 0 is needed")
 
-    def size_for(self, waiting: int) -> int:
-        """The largest allowed size that `waiting` windows fill; 0 for none."""
-        return max((size for size in self.sizes if size <= waiting), default=0)
+    def full(self, times: BatchTimes, *, behind: bool = False, trying: bool = False) -> int:
+        """The size with which a batch is full, given what batches have taken, and whether a hop has been waited.
+
+        With `trying`, a size that is not known where it matters: one batch tells what the times of others leave open.
+        """
+        gain = CHEAPER if behind else NEARLY_FREE
+        full = self.sizes[0]
+        for larger in self.sizes[1:]:
+            seconds = times.of(larger)
+            if seconds > BATCH_OF_HOP * self.hop_s:
+                if trying and not times.knows(full):
+                    return full
+                if seconds / larger > gain * times.of(full) / full:
+                    return larger if trying and not times.knows(larger) else full
+            full = larger
+        return full
+
+    def fitting(self, windows: int) -> int:
+        """The largest allowed size of at most so many windows, which are at least one."""
+        return max(size for size in self.sizes if size <= windows)
 
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
@@ -59,11 +93,12 @@ class BatchQueue:
 
     Channels take turns, so that none starves, and a channel's windows keep their order. When `capacity` is passed the
     oldest window of the channel with the most waiting goes; those of `kept` channels never do, so that whoever
-    fills them must look how many wait.
+    fills them must look how many wait. What batches take is learnt from `computed`.
     """
 
     def __init__(self, policy: BatchPolicy, kept: Set[str] = frozenset()) -> None:
         self._policy = policy
+        self._times = BatchTimes()
         self._kept = frozenset(kept)
         # In order of the next turn; a channel moves to the end when it is served.
         self._waiting: dict[str, deque[QueuedWindow]] = {}
@@ -110,12 +145,16 @@ class BatchQueue:
         self._count -= len(before) - len(stay)
         return len(before) - len(stay)
 
+    def computed(self, windows: int, seconds: float) -> None:
+        """A batch of so many windows took so long."""
+        self._times.computed(windows, seconds)
+
     def due_at(self) -> float | None:
         """The monotonic second from which `take` hands out a batch; None while nothing waits."""
         if not self._count:
             return None
-        oldest = min(queue[0].queued for queue in self._waiting.values())
-        return oldest if self._count >= self._policy.sizes[-1] else oldest + self._policy.deadline_s
+        oldest = min(self.oldest().values())
+        return oldest if self._count >= self._policy.full(self._times) else oldest + self._policy.deadline_s
 
     def take(self, now: float) -> list[QueuedWindow]:
         """The batch that is due at the monotonic second `now`: one of the allowed sizes, or empty."""
@@ -123,7 +162,9 @@ class BatchQueue:
         if due is None or now < due:
             return []
         batch: list[QueuedWindow] = []
-        size = self._policy.size_for(self._count)
+        behind = now - min(self.oldest().values()) > self._policy.hop_s
+        full = self._policy.full(self._times, behind=behind, trying=True)
+        size = self._policy.fitting(min(self._count, full))
         while len(batch) < size:
             channel = next(iter(self._waiting))
             batch.append(self._pop(channel))

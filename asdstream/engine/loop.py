@@ -128,6 +128,7 @@ class EngineLoop:
         embeddings = self._embed([item.window for item in batch])
         computed = self._clock()
         with self._arrived:
+            self._queue.computed(len(batch), computed - taken)
             self._overload.computed(len(batch), computed - taken)
         queued = {(item.window.channel, item.window.index): item.queued for item in batch}
         return [

@@ -68,3 +68,15 @@ def test_a_clip_without_a_sample_has_no_windows() -> None:
 def test_a_hop_must_be_a_sample_at_least(hop_s: float) -> None:
     with pytest.raises(ValueError, match="hop"):
         hop_samples(hop_s)
+
+
+def test_the_next_window_can_be_moved_and_those_after_it_follow_by_hops() -> None:
+    windower = Windower(window=10, hop=4)
+    ends = []
+    for end, _ in windower.push(np.zeros(24, np.float32)):
+        ends.append(end)
+        if end == 10:
+            windower.next_after(3)
+    assert ends == [10, 13, 17, 21]
+    with pytest.raises(ValueError, match="at least one sample later, not 0"):
+        windower.next_after(0)

@@ -1,12 +1,15 @@
 """Windows wait for company, but not for long, and no channel waits for another's backlog."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asdstream.audio.window import Window
-from asdstream.engine.batching import BatchPolicy, BatchQueue, QueuedWindow, batch_sizes
+from asdstream.engine.batch_times import BatchTimes
+from asdstream.engine.batching import BATCH_OF_HOP, BatchPolicy, BatchQueue, QueuedWindow, batch_sizes
 
 SILENCE = np.zeros(160_000, np.float32)
 
@@ -106,6 +109,93 @@ def test_what_is_handed_out_carries_when_it_was_queued() -> None:
     assert [item.queued for item in queue.take(now=4.0)] == [3.25]
 
 
+def learnt(seconds_of: Callable[[int], float], sizes: tuple[int, ...] = (1, 2, 4, 8)) -> BatchTimes:
+    times = BatchTimes()
+    for size in sizes:
+        times.computed(size, seconds_of(size))
+    return times
+
+
+@pytest.mark.parametrize(
+    ("seconds_of", "full", "behind"),
+    [
+        pytest.param(lambda n: 0.2 * n, 1, 1, id="one core, a window takes a fifth of the hop"),
+        pytest.param(lambda n: 0.1 * (n + n % 2), 2, 2, id="two cores"),
+        pytest.param(lambda n: 0.4 * (n + n % 2), 2, 2, id="two cores that are both too slow are still both used"),
+        pytest.param(lambda n: 0.01 * n, 8, 8, id="windows that are cheap"),
+        pytest.param(lambda n: 0.3 + 0.01 * n, 8, 8, id="a device that hardly cares how many there are"),
+        pytest.param(lambda n: 0.08 * n**0.9, 2, 8, id="larger ones a little cheaper: only where a hop was waited"),
+        pytest.param(lambda n: 0.1 * n**1.2, 2, 2, id="larger ones dearer"),
+    ],
+)
+def test_a_batch_is_full_with_a_quarter_of_the_hop_or_what_hardly_costs_more(
+    seconds_of: Callable[[int], float], full: int, behind: int
+) -> None:
+    policy = BatchPolicy(hop_s=1.0)
+    times = learnt(seconds_of)
+    assert policy.full(times) == full
+    assert policy.full(times, behind=True) == behind
+    assert BatchPolicy().full(times) == 8, "without a hop there is no hurry"
+
+
+def test_a_larger_size_that_may_be_cheap_is_tried_once() -> None:
+    policy = BatchPolicy(hop_s=1.0)
+    times = learnt(lambda _size: 0.3, sizes=(1,))
+    assert policy.full(times) == 1
+    assert policy.full(times, trying=True) == 2
+    times.computed(2, 0.31)
+    assert policy.full(times) == 2, "it was cheap"
+    assert policy.full(times, trying=True) == 4
+    times.computed(4, 0.62)
+    assert policy.full(times, trying=True) == 2, "that was not"
+
+
+def test_a_smaller_size_is_tried_as_well() -> None:
+    policy = BatchPolicy(hop_s=1.0)
+    times = learnt(lambda size: 0.2 * size, sizes=(2, 4))
+    assert policy.full(times) == 2, "nothing says that one alone would take less"
+    assert policy.full(times, trying=True) == 1
+    times.computed(1, 0.2)
+    assert policy.full(times, trying=True) == 1
+
+
+def test_a_queue_learns_when_its_batches_are_full() -> None:
+    queue = BatchQueue(BatchPolicy(deadline_s=0.5, hop_s=1.0))
+    for size in (1, 2, 4, 8):
+        queue.computed(size, 0.1 * size)
+    for channel in "abcde":
+        queue.put(window(channel), now=1.0)
+    assert names(queue.take(now=1.0)) == ["a0", "b0"]
+    assert names(queue.take(now=1.2)) == ["c0", "d0"]
+    assert queue.due_at() == 1.5, "one alone waits for company"
+
+
+def test_a_queue_that_is_behind_hands_out_what_is_cheapest_per_window() -> None:
+    queue = BatchQueue(BatchPolicy(deadline_s=0.1, hop_s=1.0))
+    for size in (1, 2, 4, 8):
+        queue.computed(size, 0.2 * size**0.8)
+    for channel in "abcdefghi":
+        queue.put(window(channel), now=0.0)
+    assert len(queue.take(now=1.0)) == 1
+    assert len(queue.take(now=1.1)) == 8
+
+
+@given(
+    one=st.floats(1e-3, 2.0),
+    exponent=st.floats(0.0, 1.2),
+    hop_s=st.floats(0.05, 10.0),
+)
+def test_no_batch_is_longer_than_it_may_be_unless_that_helps(one: float, exponent: float, hop_s: float) -> None:
+    policy = BatchPolicy(hop_s=hop_s)
+    times = learnt(lambda size: one * size**exponent)
+    for behind in (False, True):
+        full = policy.full(times, behind=behind)
+        if full > 1:
+            gains = times.of(full) / full <= 0.95 * times.of(full // 2) / (full // 2)
+            assert times.of(full) <= BATCH_OF_HOP * hop_s or gains
+    assert policy.full(times, behind=True) >= policy.full(times)
+
+
 @pytest.mark.parametrize(
     ("max_batch", "sizes"),
     [(1, (1,)), (2, (1, 2)), (8, (1, 2, 4, 8)), (12, (1, 2, 4, 8, 12)), (256, (1, 2, 4, 8, 16, 32, 64, 128, 256))],
@@ -121,6 +211,8 @@ def test_batch_sizes_double_up_to_the_largest(max_batch: int, sizes: tuple[int, 
 def test_a_policy_that_makes_no_sense_is_refused(sizes: tuple[int, ...], deadline_s: float, capacity: int) -> None:
     with pytest.raises(ValueError, match="needed"):
         BatchPolicy(sizes, deadline_s, capacity)
+    with pytest.raises(ValueError, match="hop_s is 0"):
+        BatchPolicy(hop_s=0.0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 0.2)), max_size=60))

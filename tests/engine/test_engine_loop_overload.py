@@ -21,10 +21,17 @@ SILENCE = np.zeros(1, np.float32)
 
 
 class Factory:
-    """Channels that hear without pause, and an engine that takes `seconds_per_window(now)` for each window."""
+    """Channels that hear without pause, and an engine that takes `seconds_per_window(now)` for each window.
+
+    Beside that it takes `seconds_per_batch`.
+    """
 
     def __init__(
-        self, hops: Mapping[str, float], seconds_per_window: Callable[[float], float], capacity: int = 64
+        self,
+        hops: Mapping[str, float],
+        seconds_per_window: Callable[[float], float],
+        capacity: int = 64,
+        seconds_per_batch: float = 0.0,
     ) -> None:
         self.now = 0.0
         self.batches: list[int] = []
@@ -32,11 +39,12 @@ class Factory:
         """By channel, index and age of each window when it was embedded."""
         self._hops = hops
         self._seconds_per_window = seconds_per_window
+        self._seconds_per_batch = seconds_per_batch
         self._arrivals = [(hop * (1 + place / len(hops)), name, 0) for place, (name, hop) in enumerate(hops.items())]
         heapq.heapify(self._arrivals)
         self.loop = EngineLoop(
             self,  # type: ignore[arg-type]
-            BatchPolicy((1, 2, 4, 8), 0.1 * min(hops.values()), capacity),
+            BatchPolicy((1, 2, 4, 8), 0.1 * min(hops.values()), capacity, min(hops.values())),
             clock=lambda: self.now,
             overload=Overload(hops),
         )
@@ -44,7 +52,7 @@ class Factory:
 
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.batches.append(len(windows))
-        self._pass_to(self.now + len(windows) * self._seconds_per_window(self.now))
+        self._pass_to(self.now + self._seconds_per_batch + len(windows) * self._seconds_per_window(self.now))
         return [Embedding(window, {}) for window in windows]
 
     def run(self, until: float) -> None:
@@ -163,8 +171,17 @@ def test_one_long_stall_costs_little_and_is_made_up_for() -> None:
     assert sum(factory.shedding(name).windows_shed for name in SIXTEEN) < 0.05 * 16 * 100
 
 
-def test_batches_are_of_the_sizes_that_were_made_ready() -> None:
-    factory = Factory(SIXTEEN, lambda _now: 30.0 / 16)
+@pytest.mark.parametrize(("seconds_per_batch", "most"), [(0.0, 1), (5.0, 8)])
+def test_batches_are_of_the_sizes_that_were_made_ready_and_as_large_as_helps(
+    seconds_per_batch: float, most: int
+) -> None:
+    factory = Factory(SIXTEEN, lambda _now: 10.0 / 16, seconds_per_batch=seconds_per_batch)
     factory.run(200.0)
     assert set(factory.batches) <= {1, 2, 4, 8}
-    assert Counter(factory.batches).most_common(1)[0][0] == 8
+    assert Counter(factory.batches[10:]).most_common(1)[0][0] == most
+
+
+def test_at_70_percent_load_no_window_waits_for_a_quarter_of_the_hop_where_they_end_spread_over_it() -> None:
+    factory = Factory({f"m{i}": 1.0 for i in range(4)}, lambda _now: 0.7 / 4)
+    factory.run(100.0)
+    assert max(age for scored in factory.scored.values() for _, age in scored[1:]) < 0.25
