@@ -59,6 +59,7 @@ from asdstream.wiring import (
     embedder_of,
     engine_loop_of,
     make_source,
+    phases_of,
     scorer_of,
     separation_of,
     unlike_prototypes,
@@ -227,7 +228,8 @@ class Daemon:
 
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)
-        return Listener(source, Channel(channel.id, channel.hop, paced=source.paced))
+        phase_s = phases_of(self._config.channels).get(channel.id) if source.paced else None
+        return Listener(source, Channel(channel.id, channel.hop, paced=source.paced, phase_s=phase_s))
 
     def _engine_loop(self) -> EngineLoop:
         hops = {channel.id: channel.hop for channel in self._config.channels}

@@ -8,6 +8,7 @@ from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.file import FileSource
 from asdstream.audio.microphone import MicrophoneSource
 from asdstream.audio.mqtt import MqttSource
+from asdstream.audio.phase import spread_phases
 from asdstream.audio.simulator.fault import FaultSchedule
 from asdstream.audio.simulator.machine import MachineSpec
 from asdstream.audio.simulator.source import SimulatorSource
@@ -73,11 +74,27 @@ def engine_loop_of(
     capacity = max(WAITING_WINDOWS, WAITING_PER_CHANNEL * len(hops), sizes[-1])
     return EngineLoop(
         engine,
-        BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * min(hops.values()), capacity),
+        BatchPolicy(sizes, BATCH_DEADLINE_OF_HOP * min(hops.values()), capacity, min(hops.values())),
         separate_as,
         overload=Overload({name: hop for name, hop in hops.items() if name not in unpaced}, overload),
         unpaced=unpaced,
     )
+
+
+def phases_of(channels: Sequence[ChannelSection]) -> dict[str, float]:
+    """When within its hop, in seconds, the windows of each channel end: those of one hop are spread over it.
+
+    A channel whose hop no other has is left out.
+    """
+    of_hop: dict[float, list[str]] = {}
+    for channel in channels:
+        of_hop.setdefault(channel.hop, []).append(channel.id)
+    return {
+        name: phase_s
+        for hop, names in of_hop.items()
+        if len(names) > 1
+        for name, phase_s in zip(names, spread_phases(hop, len(names)), strict=True)
+    }
 
 
 def broker_of(section: MqttSection) -> Broker:
