@@ -530,6 +530,23 @@ class SimulatorSettings(Section):
 SourceSettings = MicrophoneSettings | MqttSettings | FileSettings | SimulatorSettings
 
 
+class CommissioningSection(Section):
+    """A new machine is listened to, and then makes its own references and threshold; the table's presence asks for it.
+
+    It is for a machine without references, which raises no anomaly alarm until it is done.
+    """
+
+    listen_s: float = Field(
+        default=7200.0,
+        ge=300.0,
+        le=21_600.0,
+        description="Seconds of sound of a healthy machine; what is lost, silent or clipped does not count.",
+    )
+    references: int = Field(
+        default=16, ge=3, le=256, description="At most so many windows of it become references; the rest is held out."
+    )
+
+
 class ChannelSection(Section):
     """One audio stream and the machine it listens to."""
 
@@ -544,6 +561,7 @@ class ChannelSection(Section):
         "separated, each against what was heard alike, and the two scores are averaged, each measured by its own "
         "way from normal sound to the threshold.",
     )
+    commissioning: CommissioningSection | None = None
     source: Annotated[SourceSettings, Field(discriminator="kind")]
 
 
@@ -601,6 +619,21 @@ class Config(Section):
                     machine=channel.machine,
                     first=first.machine_type,
                     other=first.id,
+                )
+            if first.commissioning != channel.commissioning:
+                raise problem(
+                    'machine "{machine}" has another commissioning in channel "{other}"; write the same in both',
+                    *("channels", index, "commissioning"),
+                    machine=channel.machine,
+                    other=first.id,
+                )
+            if channel.commissioning is not None and first.separate != channel.separate:
+                raise problem(
+                    'should be "{first}" as in channel "{other}": machine "{machine}" is commissioned as a whole',
+                    *("channels", index, "separate"),
+                    first=first.separate,
+                    other=first.id,
+                    machine=channel.machine,
                 )
         return self
 

@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import structlog
@@ -22,6 +23,7 @@ from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.window import Window
 from asdstream.command_desk import CommandDesk, Order
+from asdstream.commissioning import Commissioning
 from asdstream.config import ChannelSection, Config, MqttSettings
 from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
@@ -39,7 +41,7 @@ from asdstream.mqtt.commands import Command
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.home_assistant import HomeAssistant
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
-from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, InfoPayload, moment
+from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, CommissioningPayload, InfoPayload, moment
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
 from asdstream.reload import Reload
@@ -121,6 +123,9 @@ class Daemon:
         self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
         self._revisions = self._reference_revisions()
         self._references_due = time.monotonic()
+        self._commissioning = Commissioning(
+            self._store, self._bundle, config.channels, config.alarms, self._separate_as
+        )
         self._metrics = Metrics(__version__, (self._bundle.name, self._bundle.sha256), self._reading)
         for state in self._store.alarms():
             self._metrics.stands(state)
@@ -144,6 +149,7 @@ class Daemon:
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
             self._metrics,
+            self._commissioning.learns,
         )
         self._lent_engine = LentEngine(self._embedder, engine.max_batch)
         # The first channel of a machine speaks for it, as it does for the commands.
@@ -181,6 +187,8 @@ class Daemon:
             if unlike is not None:
                 log.warning("prototypes_left_out", channel=section.id, problem=unlike)
         for channel, scorer in self._scorers.items():
+            if self._commissioning.learns(channel):
+                continue
             if scorer.uncalibrated:
                 log.warning("no_threshold", channel=channel, problem=scorer.uncalibrated)
             elif scorer.shortage:
@@ -197,6 +205,7 @@ class Daemon:
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
+        self._crew.hire("commissioning", partial(self._commissioning.step, IDLE_S))
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
         if self._monitor is not None:
             self._monitor.start()
@@ -362,7 +371,9 @@ class Daemon:
         except queue.Empty:
             return
         try:
-            self._judge.hear([item for item in batch if isinstance(item, Embedding)])
+            embeddings = [item for item in batch if isinstance(item, Embedding)]
+            self._commissioning.hear(embeddings)
+            self._judge.hear(embeddings)
             self._judge.notice([item for item in batch if isinstance(item, Presence)], time.time())
         finally:
             self._cases_to_hear.task_done()
@@ -371,7 +382,12 @@ class Daemon:
         """By channel, and of the node."""
         scored = self._judge.windows_scored
         found = {
-            channel: troubles.look(now, scored.get(channel, 0), ready=self._scorers[channel].ready)
+            # A window that a machine learns from has been put to use as one that is scored.
+            channel: troubles.look(
+                now,
+                scored.get(channel, 0) + self._commissioning.heard(channel),
+                ready=self._scorers[channel].ready or self._commissioning.learns(channel),
+            )
             for channel, troubles in self._troubles.items()
         }
         shedding = {channel: self._engine.shedding(channel) for channel in self._troubles}
@@ -447,6 +463,9 @@ class Daemon:
                 log.info(
                     "references_taken_up", channel=channel.id, references=len(references), threshold=scorer.threshold
                 )
+                self._health_due.set()
+        if revisions != self._revisions:
+            self._commissioning.references_changed()
         self._revisions = revisions
 
     def _connection_changed(self, connection: Connection | None) -> None:
@@ -543,6 +562,7 @@ class Daemon:
                 scored=scored.get(channel.id, 0),
                 uncalibrated=self._scorers[channel.id].uncalibrated,
                 alarm=self._judge.anomaly(channel.id),
+                commissioning=CommissioningPayload.of(self._commissioning.progress(channel.machine)),
             )
             self._client.publish(self._topics.health(channel.id), health.encode(), qos=1, retain=True)
 
@@ -555,6 +575,8 @@ class Daemon:
             log.warning("workers_still_at_work", workers=left)
         if "judge" not in left:
             self._judge.keep()
+        if not {"judge", "commissioning"} & set(left):
+            self._commissioning.close()
         self._lent_engine.close()
         self._desk.close()
         self._capture.stop()

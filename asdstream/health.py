@@ -5,7 +5,7 @@ from typing import Literal
 from asdstream.alarms.event import AlarmState, Condition
 from asdstream.audio.capture import Listener
 from asdstream.engine.overload import Shedding
-from asdstream.mqtt.payloads import HealthPayload, moment
+from asdstream.mqtt.payloads import CommissioningPayload, HealthPayload, moment
 
 
 def channel_health(
@@ -20,12 +20,16 @@ def channel_health(
     scored: int,
     uncalibrated: str | None,
     alarm: AlarmState,
+    commissioning: CommissioningPayload | None = None,
 ) -> HealthPayload:
     """The health message of one channel; `now` is monotonic seconds, `utc` since the epoch.
 
     `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never
-    does; `alarm` is the one about its sound.
+    does; `alarm` is the one about its sound. A machine that is learning is not judged, and that is no problem.
     """
+    learning = commissioning is not None and commissioning.state == "learning"
+    if learning:
+        uncalibrated = None
     stats = listener.channel.stats
     given_way = shedding or Shedding(hop_s)
     overloaded = None
@@ -38,7 +42,7 @@ def channel_health(
         channel=listener.channel.channel_id,
         machine=machine,
         state=listener.source.state.value,
-        alarm=_standing(alarm, judged=scored > 0 and uncalibrated is None),
+        alarm=_standing(alarm, judged=scored > 0 and uncalibrated is None and not learning),
         problem=listener.source.problem or uncalibrated or overloaded,
         last_frame_age_s=None if stats.last_sound is None else round(now - stats.last_sound, 3),
         level_dbfs=None if stats.level_dbfs is None else round(stats.level_dbfs, 1),
@@ -53,6 +57,7 @@ def channel_health(
         hop_widened=given_way.hop_widened,
         windows_shed=given_way.windows_shed,
         windows_dropped=given_way.windows_dropped,
+        commissioning=commissioning,
     )
 
 

@@ -25,6 +25,8 @@ from asdstream.store.store import Store
 
 MAX_HELD_OUT_S = 6 * 3600.0
 """Of one recording; its windows would fill the store with what six hours say as well."""
+MAX_KEPT_S = 24 * 3600.0
+"""Of one machine, the oldest going first: what a false alarm in a hundred days asks for, and 3 GB."""
 _WINDOWS_AT_ONCE = 64
 """Of which each is copied out of the recording, 41 MB together."""
 
@@ -88,13 +90,17 @@ def keep_held_out(
     at: float,
     separate_as: SeparateAs | None = None,
 ) -> int:
-    """Hold `recordings`, with their sound, out for the calibration of `machine` from now on; the new revision."""
+    """Hold `recordings`, with their sound, out for the calibration of `machine` from now on; the new revision.
+
+    A day of sound is kept of a machine: what was held out first goes where it would be more.
+    """
     (first, first_as), *others = ways(separate_as).items()
     new = [
         NewReference(one.label, Path(one.file).name, flac_of(one.samples), one.vectors[first], one.hop_s)
         for one in recordings
     ]
-    revision = store.references.add(machine, new, bundle=maker_of(bundle, first_as), actor=actor, at=at)
+    maker = maker_of(bundle, first_as)
+    revision = store.references.add(machine, new, bundle=maker, actor=actor, at=at, held_out_at_most_s=MAX_KEPT_S)
     for way, kind in others:
         for one in recordings:
             store.references.put_vectors(one.label, maker_of(bundle, kind), one.vectors[way])

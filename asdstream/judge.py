@@ -41,7 +41,8 @@ class Judge:
 
     Transitions are committed to the store, with the messages that tell of them, before anything else happens; scores
     are only passed on to `publish`, since a lost score is replaced by the next one a hop later. `node` holds the alarms
-    that belong to no channel. In every method `utc` is seconds since the epoch; `clock` is monotonic.
+    that belong to no channel. While a channel `learns` what its machine sounds like, its windows raise no alarm. In
+    every method `utc` is seconds since the epoch; `clock` is monotonic.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Judge:
         clock: Callable[[], float] = time.monotonic,
         node: ChannelAlarms | None = None,
         witness: Witness | None = None,
+        learns: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._cases = cases
         self._store = store
@@ -64,6 +66,7 @@ class Judge:
         self._wake_outbox = wake_outbox
         self._clock = clock
         self._witness = witness
+        self._learns = learns
         self._alarms = {channel: case.alarms for channel, case in cases.items()}
         if node is not None:
             self._alarms[""] = node
@@ -85,12 +88,15 @@ class Judge:
         for embedding in embeddings:
             channel = embedding.window.channel
             case = self._cases[channel]
+            learns = self._learns(channel)
             if not case.scorer.ready:
-                self._say_once(channel, "nothing_to_score_against", machine=case.scorer.machine)
+                if not learns:
+                    self._say_once(channel, "nothing_to_score_against", machine=case.scorer.machine)
                 continue
             scored = case.scorer.score(embedding)
             self._scored[channel] += 1
-            self._commit(case.alarms, case.alarms.observe(scored))
+            if not learns:
+                self._commit(case.alarms, case.alarms.observe(scored))
             told = replace(scored, published=self._clock())
             self._publish(self._topics.score(channel), ScorePayload.of(told).encode())
             if self._witness is not None:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.scoring.commissioning_report import CommissioningProgress, CommissioningReport
 from asdstream.scoring.scored_window import ScoredWindow
 
 
@@ -204,6 +205,81 @@ class ScorePayload(Payload):
         )
 
 
+class ExcludedPayload(BaseModel):
+    """Windows in a row that did not fit when the machine was commissioned."""
+
+    from_: Moment = Field(alias="from", description="Beginning of the first.")
+    to: Moment = Field(description="End of the last.")
+    windows: int = Field(description="How many.")
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class CommissioningReportPayload(BaseModel):
+    """What a machine that was commissioned was found to sound like."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ts: Moment = Field(description="When it was done.")
+    heard_s: float = Field(description="Sound that counted.", json_schema_extra=SECONDS)
+    windows: int = Field(description="Windows of it.")
+    unusable: int = Field(description="Windows besides that were silent or clipped.")
+    excluded_windows: int = Field(description="Windows that did not fit and were left out.")
+    excluded: tuple[ExcludedPayload, ...] = Field(description="When: the longest, in order of time.")
+    references: int = Field(description="Windows that are references.")
+    held_out_s: float = Field(description="Sound that the threshold is worked out from.", json_schema_extra=SECONDS)
+    threshold: Number = Field(description="Null where there is none.")
+    false_alarms_per_day: float = Field(description="What it was worked out for.")
+    decided_by: str | None = Field(description="Whose calibration sets it; null where there is none.")
+    enough: bool = Field(description="Whether there was as much normal sound as that asks for.")
+    shortage: str | None = Field(description="One sentence on what was too little; null where it was enough.")
+
+    @classmethod
+    def of(cls, report: CommissioningReport) -> "CommissioningReportPayload":
+        """The part of the message for `report`."""
+        return cls(
+            ts=moment(report.finished_at),
+            heard_s=report.heard_s,
+            windows=report.windows,
+            unusable=report.unusable,
+            excluded_windows=report.excluded_windows,
+            excluded=tuple(
+                ExcludedPayload(from_=moment(one.started_at), to=moment(one.ended_at), windows=one.windows)
+                for one in report.excluded
+            ),
+            references=report.references,
+            held_out_s=report.held_out_s,
+            threshold=report.threshold,
+            false_alarms_per_day=report.false_alarms_per_day,
+            decided_by=report.decided_by,
+            enough=report.enough,
+            shortage=report.uncalibrated or report.shortage,
+        )
+
+
+class CommissioningPayload(BaseModel):
+    """How far a new machine has been listened to; while it is `learning` no anomaly alarm is raised for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["learning", "done"] = Field(description="`done`: its references and threshold stand.")
+    done: float = Field(description="Share of the listening that is done, 0 to 1.")
+    listen_s: float = Field(description="How long it is listened to.", json_schema_extra=SECONDS)
+    report: CommissioningReportPayload | None = Field(description="Of the latest commissioning; null before the first.")
+
+    @classmethod
+    def of(cls, progress: CommissioningProgress | None) -> "CommissioningPayload | None":
+        """The part of the message for `progress`; None for a machine that was never asked to learn."""
+        if progress is None:
+            return None
+        return cls(
+            state="learning" if progress.learning else "done",
+            done=round(progress.done, 3),
+            listen_s=progress.listen_s,
+            report=None if progress.report is None else CommissioningReportPayload.of(progress.report),
+        )
+
+
 class HealthPayload(Payload):
     """How a channel's sound is; retained. Counts are since the daemon started.
 
@@ -238,6 +314,9 @@ class HealthPayload(Payload):
     hop_widened: int = Field(description="Times that the hop was doubled.")
     windows_shed: int = Field(description="Windows left out to widen the hop.")
     windows_dropped: int = Field(description="Windows that found no room under overload; part of `dropped`.")
+    commissioning: CommissioningPayload | None = Field(
+        default=None, description="How the machine learns what it sounds like; null where it was never asked to."
+    )
 
 
 class AlarmPayload(Payload):

@@ -40,6 +40,16 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         # References of which no prototype is made, with the hop from one of their windows to the next.
         "CREATE TABLE reference_held_out (label TEXT PRIMARY KEY REFERENCES reference, hop_s REAL NOT NULL) STRICT",
     ),
+    (
+        # Sound of machines that are being listened to, and what was reported of those that have been.
+        "CREATE TABLE commissioning_piece (id INTEGER PRIMARY KEY, machine TEXT NOT NULL, channel TEXT NOT NULL,"
+        " stretch TEXT NOT NULL, first INTEGER NOT NULL, at REAL NOT NULL, hop_s REAL NOT NULL,"
+        " windows INTEGER NOT NULL, unusable INTEGER NOT NULL, maker TEXT NOT NULL, audio BLOB NOT NULL) STRICT",
+        "CREATE TABLE commissioning_vectors (piece INTEGER NOT NULL REFERENCES commissioning_piece,"
+        " branch TEXT NOT NULL, vectors BLOB NOT NULL, PRIMARY KEY (piece, branch)) STRICT",
+        "CREATE TABLE commissioning_report (machine TEXT PRIMARY KEY, report TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE INDEX commissioning_piece_machine ON commissioning_piece (machine)",
+    ),
 )
 """One list of statements per schema version; a released one is never changed, only followed by another."""
 

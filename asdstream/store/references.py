@@ -1,7 +1,8 @@
 """Reference recordings of the place where the box stands, with their audio, their vectors and their history.
 
-Every change makes a new revision of the machine's set and nothing is deleted, so that any earlier set can be had
-back. The audio is kept so that another bundle can embed it again; vectors are kept per bundle.
+Every change makes a new revision of the machine's set and no reference is deleted, so that any earlier set can be had
+back; only of what is held out for the calibration, which may be hours, the oldest goes when there is too much. The
+audio is kept so that another bundle can embed it again; vectors are kept per bundle.
 """
 
 import sqlite3
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.store.database import Database, StoreError
+from asdstream.store.flac_length import HEADER_BYTES, flac_seconds
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 
@@ -37,7 +39,7 @@ class NewReference:
 class ReferenceEntry:
     """A reference in the present set; `revision` is the one it came with, `at` UTC seconds, `audio_bytes` a size.
 
-    `held_out_hop_s` as in `NewReference`.
+    `held_out_hop_s` as in `NewReference`; `seconds` is how long it is, None where its audio does not say.
     """
 
     label: str
@@ -48,6 +50,7 @@ class ReferenceEntry:
     actor: str
     audio_bytes: int
     held_out_hop_s: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,21 @@ class References:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, machine: str, references: Sequence[NewReference], *, bundle: str, actor: str, at: float) -> int:
-        """Add recordings whose vectors were made by the bundle with the hash `bundle`; returns the new revision."""
+    def add(
+        self,
+        machine: str,
+        references: Sequence[NewReference],
+        *,
+        bundle: str,
+        actor: str,
+        at: float,
+        held_out_at_most_s: float | None = None,
+    ) -> int:
+        """Add recordings whose vectors were made by the bundle with the hash `bundle`; returns the new revision.
+
+        Of what is held out for the calibration of the machine, the oldest goes for good where it is more than
+        `held_out_at_most_s` seconds with them; what is no longer in the present set goes first.
+        """
         if not references:
             raise StoreError("There is no reference to add; give at least one recording")
         for reference in references:
@@ -79,21 +95,43 @@ class References:
                     f"it should be between 1 and {MAX_AUDIO_BYTES}"
                 )
         with self._database.transaction() as connection:
-            revision = self._new_revision(connection, machine, at, actor, _added(references))
             for reference in references:
-                connection.execute(
-                    "INSERT INTO reference VALUES (?, ?, ?, ?)",
-                    (reference.label, machine, reference.name, reference.audio),
-                )
-                connection.execute(
-                    "INSERT INTO reference_span VALUES (?, ?, ?, NULL)", (reference.label, machine, revision)
-                )
-                if reference.held_out_hop_s is not None:
-                    connection.execute(
-                        "INSERT INTO reference_held_out VALUES (?, ?)", (reference.label, reference.held_out_hop_s)
-                    )
-                _put_vectors(connection, reference.label, bundle, reference.vectors)
+                _insert(connection, machine, reference, {bundle: reference.vectors})
+            labels = [reference.label for reference in references]
+            return self.reveal(connection, machine, labels, actor, at, held_out_at_most_s)
+
+    def put_unseen(self, machine: str, reference: NewReference, made: Mapping[str, Vectors]) -> None:
+        """Put a recording in that belongs to no revision until it is revealed, with its vectors by bundle."""
+        _refuse_size(reference)
+        with self._database.transaction() as connection:
+            _insert(connection, machine, reference, made)
+
+    def reveal(
+        self,
+        connection: sqlite3.Connection,
+        machine: str,
+        labels: Sequence[str],
+        actor: str,
+        at: float,
+        held_out_at_most_s: float | None = None,
+    ) -> int:
+        """Within a transaction: make recordings that were put in part of the present set; returns the new revision."""
+        let_go = _too_much(connection, machine, set(labels), held_out_at_most_s)
+        revision = self._new_revision(connection, machine, at, actor, _added(connection, labels, len(let_go)))
+        connection.executemany(
+            "INSERT INTO reference_span VALUES (?, ?, ?, NULL)", [(label, machine, revision) for label in labels]
+        )
+        _delete(connection, let_go)
         return revision
+
+    def forget_unseen(self, machine: str) -> None:
+        """Delete recordings that were put in and never revealed."""
+        with self._database.transaction() as connection:
+            unseen = connection.execute(
+                "SELECT label FROM reference WHERE machine = ? AND label NOT IN (SELECT label FROM reference_span)",
+                (machine,),
+            ).fetchall()
+            _delete(connection, [label for (label,) in unseen])
 
     def remove(self, machine: str, labels: Iterable[str], *, actor: str, at: float) -> int:
         """Take references out of the present set; returns the new revision. All must be in it."""
@@ -136,13 +174,14 @@ class References:
     def entries(self, machine: str) -> list[ReferenceEntry]:
         """The present set, oldest first."""
         rows = self._database.read(
-            "SELECT label, machine, name, since, at, actor, length(audio), hop_s FROM reference_span"
+            "SELECT label, machine, name, since, at, actor, length(audio), hop_s, substr(audio, 1, ?)"
+            " FROM reference_span"
             " JOIN reference USING (label, machine) JOIN reference_revision USING (machine)"
             " LEFT JOIN reference_held_out USING (label)"
             " WHERE machine = ? AND until IS NULL AND revision = since ORDER BY since, label",
-            (machine,),
+            (HEADER_BYTES, machine),
         )
-        return [ReferenceEntry(*row) for row in rows]
+        return [ReferenceEntry(*row[:-1], flac_seconds(row[-1])) for row in rows]
 
     def revisions(self, machine: str) -> list[Revision]:
         """Every change, oldest first."""
@@ -227,8 +266,58 @@ def _many(count: int) -> str:
     return "1 reference" if count == 1 else f"{count} references"
 
 
-def _added(references: Sequence[NewReference]) -> str:
-    held_out = sum(reference.held_out_hop_s is not None for reference in references)
-    if not held_out:
-        return f"added {_many(len(references))}"
-    return f"added {_many(len(references))}, {held_out} held out for the calibration"
+def _added(connection: sqlite3.Connection, labels: Sequence[str], let_go: int) -> str:
+    held_out = {label for (label,) in connection.execute("SELECT label FROM reference_held_out")} & set(labels)
+    said = f"added {_many(len(labels))}"
+    if held_out:
+        said += f", {len(held_out)} held out for the calibration"
+    if let_go:
+        said += f"; {let_go} held out before are gone, the oldest"
+    return said
+
+
+def _refuse_size(reference: NewReference) -> None:
+    if not 0 < len(reference.audio) <= MAX_AUDIO_BYTES:
+        raise StoreError(
+            f"The audio of reference {reference.name} is {len(reference.audio)} bytes long; "
+            f"it should be between 1 and {MAX_AUDIO_BYTES}"
+        )
+
+
+def _insert(connection: sqlite3.Connection, machine: str, reference: NewReference, made: Mapping[str, Vectors]) -> None:
+    connection.execute(
+        "INSERT INTO reference VALUES (?, ?, ?, ?)", (reference.label, machine, reference.name, reference.audio)
+    )
+    if reference.held_out_hop_s is not None:
+        connection.execute("INSERT INTO reference_held_out VALUES (?, ?)", (reference.label, reference.held_out_hop_s))
+    for bundle, vectors in made.items():
+        _put_vectors(connection, reference.label, bundle, vectors)
+
+
+def _too_much(connection: sqlite3.Connection, machine: str, new: set[str], at_most_s: float | None) -> list[str]:
+    """What must go of the sound held out before, so that all together is at most so many seconds; `new` stays."""
+    if at_most_s is None:
+        return []
+    rows = connection.execute(
+        "SELECT label, substr(audio, 1, ?) FROM reference JOIN reference_held_out USING (label) WHERE machine = ?",
+        (HEADER_BYTES, machine),
+    )
+    seconds = {label: flac_seconds(head) or 0.0 for label, head in rows}
+    present, total, gone = _members(connection, machine), sum(seconds.values()), []
+    # Labels are ULIDs, so their order is that of time.
+    for label in sorted(seconds.keys() - new, key=lambda one: (one in present, one)):
+        if total <= at_most_s:
+            break
+        total -= seconds[label]
+        gone.append(label)
+    return gone
+
+
+def _delete(connection: sqlite3.Connection, labels: Sequence[str]) -> None:
+    for statement in (
+        "DELETE FROM reference_vectors WHERE label = ?",
+        "DELETE FROM reference_held_out WHERE label = ?",
+        "DELETE FROM reference_span WHERE label = ?",
+        "DELETE FROM reference WHERE label = ?",
+    ):
+        connection.executemany(statement, [(label,) for label in labels])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asdstream.alarms.event import AlarmState
 from asdstream.alarms.snapshot import AlarmSnapshot
+from asdstream.store.commissionings import Commissionings
 from asdstream.store.database import Database, StoreError
 from asdstream.store.outbox_message import OutboxMessage, OutboxRow
 from asdstream.store.references import References
@@ -22,6 +23,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self.references = References(self._database)
+        self.commissionings = Commissionings(self._database, self.references)
 
     @property
     def path(self) -> Path:
