@@ -78,20 +78,22 @@ install:
 	install -m 0644 README.md $(DESTDIR)$(PREFIX)/
 	@[ -e $(DESTDIR)$(SYSCONF)/asdstream.toml ] || install -m 0644 conf/asdstream.toml $(DESTDIR)$(SYSCONF)/
 	install -m 0644 conf/asdstream.schema.json $(DESTDIR)$(SYSCONF)/
-	sed -e 's#/opt/asdstream#$(PREFIX)#g' -e 's#/etc/asdstream#$(SYSCONF)#g' systemd/asdstream.service > $(DESTDIR)$(UNITS)/asdstream.service.new
-	chmod 0644 $(DESTDIR)$(UNITS)/asdstream.service.new
-	mv $(DESTDIR)$(UNITS)/asdstream.service.new $(DESTDIR)$(UNITS)/asdstream.service
+	for unit in asdstream asdstream-dashboard; do \
+		sed -e 's#/opt/asdstream#$(PREFIX)#g' -e 's#/etc/asdstream#$(SYSCONF)#g' systemd/$$unit.service > $(DESTDIR)$(UNITS)/$$unit.service.new && \
+		chmod 0644 $(DESTDIR)$(UNITS)/$$unit.service.new && \
+		mv $(DESTDIR)$(UNITS)/$$unit.service.new $(DESTDIR)$(UNITS)/$$unit.service || exit 1; done
 	@if [ "$(DEVICE)" = gpu ]; then install -D -m 0644 systemd/asdstream.service.d/gpu.conf $(DESTDIR)$(UNITS)/asdstream.service.d/gpu.conf; fi
 	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
 	@echo "Installed. Next: describe what it listens to in $(SYSCONF)/asdstream.toml, put secrets into $(SYSCONF)/credentials,"
 	@echo "check with $(PREFIX)/venv/bin/asdstream check -c $(SYSCONF)/asdstream.toml, then: systemctl enable --now asdstream"
+	@echo "The page with all machines, on port 8300 of this box: systemctl enable --now asdstream-dashboard"
 
 uninstall:
 	@[ "$$(id -u)" = 0 ] || [ -n "$(DESTDIR)" ] || { echo "make uninstall removes $(PREFIX) and the service: run it as root"; exit 1; }
-	@[ -n "$(DESTDIR)" ] || systemctl disable --now asdstream 2> /dev/null || true
-	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/asdstream.service $(DESTDIR)$(UNITS)/asdstream.service.d
+	@[ -n "$(DESTDIR)" ] || systemctl disable --now asdstream asdstream-dashboard 2> /dev/null || true
+	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/asdstream.service $(DESTDIR)$(UNITS)/asdstream-dashboard.service $(DESTDIR)$(UNITS)/asdstream.service.d
 	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
-	@echo "Removed. $(SYSCONF) and what it has learned in /var/lib/asdstream are still there; delete them by hand if they are not wanted."
+	@echo "Removed. $(SYSCONF) and what it has learned in /var/lib/asdstream are still there, and the dashboard's history in /var/lib/asdstream-dashboard; delete them by hand if they are not wanted."
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

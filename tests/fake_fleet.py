@@ -58,6 +58,7 @@ CHANNELS = (
 )
 EVIDENCE = {
     "nearest": {"label": "reference/01JD5Z8QK3W4X5Y6Z7A8B9C0D2", "kind": "reference", "distance": 0.31},
+    "compared_with": "reference/01JD5Z8QK3W4X5Y6Z7A8B9C0D2",
     "bands": [{"low_hz": 3200.0, "high_hz": 3800.0, "change_db": 14.2}],
     "repetition_hz": 14.0,
     "sentence": "new energy around 3.2-3.8 kHz, 14 times a second",

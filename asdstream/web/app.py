@@ -31,7 +31,8 @@ def dashboard_app(
     access: Access, watch: FleetWatch, stream: EventStream, commands: RateLimit, *, encrypted: bool = False
 ) -> Starlette:
     """The web application. `commands` limits how often each user may have something done."""
-    sounds = RateLimit(2.0, 20, all_per_second=10.0, all_burst=60)
+    # A node gives two parts of clips a second, and whoever looks at an alarm asks for both.
+    sounds = RateLimit(1.0, 10, all_per_second=4.0, all_burst=20)
     api = Api(access, watch, Clips(watch.asking, watch), stream, commands, sounds)
     pages = Pages(access, encrypted=encrypted)
 

@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import binascii
-import io
 import json
+import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asdstream.errors import AsdstreamError
-from asdstream.web.asking import Asking
+from asdstream.web.asking import Asking, NoAnswerError
 from asdstream.web.bounded import bounded_text
 from asdstream.web.fleet_watch import FleetWatch
 from asdstream.web.spectrogram import Spectrogram, spectrogram
@@ -91,6 +93,8 @@ class Clips:
             self._kept.move_to_end(key)
             return self._kept[key]
         reply = await self._asking.ask(node, "clip", user, {"clip": clip, "part": part}, ANSWER_WITHIN_S)
+        if reply.status == "failed":
+            raise NoAnswerError(bounded_text(reply.error or f"{node} could not give the clip"))
         if reply.status != "ok":
             raise ClipError(bounded_text(reply.error or "the node has no such clip"))
         sound = _read(node, clip, part, reply.data)
@@ -131,7 +135,7 @@ def _draw(clip: str, alarm: Sound, reference: Sound | None, evidence: object) ->
 
 def _picture(sound: Sound) -> Spectrogram:
     try:
-        with soundfile.SoundFile(io.BytesIO(sound.flac)) as file:
+        with _opened(sound.flac) as file:
             if not 8000 <= file.samplerate <= FASTEST_HZ or file.frames > LONGEST_S * file.samplerate:
                 raise ClipError("the clip is longer or faster than a clip can be")
             samples = file.read(dtype="float32", always_2d=True)
@@ -139,6 +143,16 @@ def _picture(sound: Sound) -> Spectrogram:
         return spectrogram(np.ascontiguousarray(samples[:, 0]), rate)
     except (soundfile.LibsndfileError, ValueError):
         raise ClipError("the clip cannot be read as FLAC") from None
+
+
+@contextmanager
+def _opened(flac: bytes) -> Iterator[soundfile.SoundFile]:
+    # To read from memory, soundfile makes machine code at run time, which the service is not allowed.
+    with tempfile.TemporaryFile() as file:
+        file.write(flac)
+        file.seek(0)
+        with soundfile.SoundFile(file.fileno(), closefd=False) as opened:
+            yield opened
 
 
 def _matrix(picture: Spectrogram) -> dict[str, Any]:

@@ -41,10 +41,13 @@ def test_program_configuration_and_service_are_put_in_place(tmp_path: Path, pyth
     root = tmp_path / "root"
     said = make("install", root, python, "DEVICE=gpu")
     assert "systemctl enable --now asdstream" in said
-    assert "-c constraints.txt .[gpu]" in (root / "opt/asdstream/venv/bin/asdstream").read_text()
+    assert "-c constraints.txt .[gpu,dashboard]" in (root / "opt/asdstream/venv/bin/asdstream").read_text()
     unit = (root / "etc/systemd/system/asdstream.service").read_text()
     assert "ExecStart=/opt/asdstream/venv/bin/asdstream run -c /etc/asdstream/asdstream.toml" in unit
     assert "WantedBy=multi-user.target" in unit
+    dashboard = (root / "etc/systemd/system/asdstream-dashboard.service").read_text()
+    assert "ExecStart=/opt/asdstream/venv/bin/asdstream dashboard -c /etc/asdstream/asdstream.toml" in dashboard
+    assert "systemctl enable --now asdstream-dashboard" in said
     assert (root / "etc/systemd/system/asdstream.service.d/gpu.conf").is_file()
     assert (root / "etc/asdstream/credentials").stat().st_mode & 0o077 == 0
 
@@ -62,14 +65,15 @@ def test_a_second_installation_leaves_the_configuration_alone_and_an_uninstall_t
     assert configuration.read_text() == "# of this box"
     assert "/var/lib/asdstream are still there" in said
     assert not (root / "opt/asdstream").exists()
-    assert not (root / "etc/systemd/system/asdstream.service").exists()
+    assert list((root / "etc/systemd/system").iterdir()) == []
 
 
-def test_other_places_are_written_into_the_unit(tmp_path: Path, python: Path) -> None:
+def test_other_places_are_written_into_the_units(tmp_path: Path, python: Path) -> None:
     make("install", tmp_path / "root", python, "PREFIX=/srv/ears", "SYSCONF=/srv/etc")
-    unit = (tmp_path / "root/etc/systemd/system/asdstream.service").read_text()
-    assert "/srv/ears/venv/bin/asdstream run -c /srv/etc/asdstream.toml" in unit
-    assert "/opt/asdstream" not in unit
+    for name, command in (("asdstream", "run"), ("asdstream-dashboard", "dashboard")):
+        unit = (tmp_path / f"root/etc/systemd/system/{name}.service").read_text()
+        assert f"/srv/ears/venv/bin/asdstream {command} -c /srv/etc/asdstream.toml" in unit
+        assert "/opt/asdstream" not in unit
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
