@@ -11,7 +11,6 @@ graphs are added, and batch 64.
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from plain_encoders import attend_written_out, plain_audiomae, plain_beats, plai
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from asdstream.bench.machine import processor_name
 from asdstream.models import gridnet_block
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig
@@ -224,17 +224,15 @@ def front_end_ms(batch: int, rounds: int, device: torch.device) -> dict[str, dic
     return found
 
 
-def processor() -> dict[str, object]:
-    """What the CPU calls itself, and the instructions that matter here."""
-    said = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace") if sys.platform == "linux" else ""
-    fields = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
-    fields = {name.strip(): value.strip() for name, value in fields.items()}
-    flags = set(fields.get("flags", "").split())
-    return {
-        "name": fields.get("model name", platform.processor()),
-        "threads": torch.get_num_threads(),
-        "instructions": sorted(flags & {"avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"}),
+def instructions() -> list[str]:
+    """What the processor has of the instructions that matter here."""
+    known = {
+        "avx2": torch.cpu._is_avx2_supported,
+        "avx512": torch.cpu._is_avx512_supported,
+        "avx512_bf16": torch.cpu._is_avx512_bf16_supported,
+        "amx_tile": torch.cpu._is_amx_tile_supported,
     }
+    return [name for name, supported in known.items() if supported()]
 
 
 def main() -> int:
@@ -261,7 +259,9 @@ def main() -> int:
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "torch": torch.__version__,
-        "processor": processor(),
+        "processor": processor_name(),
+        "threads": torch.get_num_threads(),
+        "instructions": instructions(),
         "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
         "size": options.size,
         "load_before": load_before,

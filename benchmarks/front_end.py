@@ -11,7 +11,6 @@ the processor's time that counts, on a GPU the clock's.
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asdstream.bench.machine import processor_name
 from asdstream.engine.stream_front_end import StreamFrontEnd
 from asdstream.engine.stream_window import StreamWindow
 from asdstream.models.fbank import FbankFrontEnd, audiomae_front_end, beats_front_end, shared_front_ends
@@ -117,7 +117,7 @@ def main() -> None:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "python": sys.version.split()[0],
             "torch": torch.__version__,
-            "machine": platform.processor() or platform.machine(),
+            "machine": processor_name(),
             "cores": len(os.sched_getaffinity(0)),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": arguments.threads,

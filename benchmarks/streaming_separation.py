@@ -17,7 +17,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from safetensors.torch import load_file
 from asdstream import atomic, bundle
 from asdstream.audio.simulator import Fault, MachineSpec, Simulator
 from asdstream.audio.windower import windows_of
+from asdstream.bench.machine import processor_name
 from asdstream.engine.embedder import Embedder
 from asdstream.engine.stream_separation import FADE, LEFT, RIGHT, StreamSeparation
 from asdstream.engine.stream_window import StreamWindow
@@ -280,7 +280,7 @@ def main() -> None:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "python": sys.version.split()[0],
             "torch": torch.__version__,
-            "machine": platform.processor() or platform.machine(),
+            "machine": processor_name(),
             "cores": len(os.sched_getaffinity(0)),
             "whole": [asdict(one) for one in natural],
             "streamed": [asdict(one) for one in measured],

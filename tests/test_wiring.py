@@ -15,7 +15,7 @@ from asdstream.audio.microphone import MicrophoneSource
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.simulator.source import SimulatorSource
 from asdstream.bundle import ANY_TYPE
-from asdstream.config import Config, ConfigError
+from asdstream.config import ChannelSection, Config, ConfigError
 from asdstream.engine.separate_as import BothWays
 from asdstream.scoring.both_ways_scorer import BothWaysScorer
 from asdstream.scoring.false_alarms import FalseAlarmRate
@@ -25,6 +25,7 @@ from asdstream.wiring import (
     bearable_rate,
     broker_of,
     make_source,
+    phases_of,
     scorer_of,
     separation_of,
     unlike_prototypes,
@@ -153,3 +154,14 @@ def test_prototypes_of_sound_treated_otherwise_are_left_out_and_that_is_said(tmp
     said = unlike_prototypes(bundle, "fan", None)
     assert said is not None
     assert 'knows "fan" from separated sound, and it is heard as it is here' in said
+
+
+def test_windows_of_channels_with_one_hop_are_spread_over_it() -> None:
+    def channel(name: str, hop: float) -> ChannelSection:
+        source = {"kind": "simulator"}
+        return ChannelSection.model_validate(
+            {"id": name, "machine": name, "machine_type": "fan", "hop": hop, "source": source}
+        )
+
+    sections = [channel("a", 1.0), channel("b", 2.0), channel("c", 1.0), channel("lone", 0.5), channel("d", 2.0)]
+    assert phases_of(sections) == {"a": 0.0, "b": 0.0, "c": 0.5, "d": 1.0}

@@ -14,15 +14,15 @@ Result = TypeVar("Result")
 
 
 class Cores:
-    """Runs parts of a batch at the same time, each on one of the placement's threads; one after the other on a GPU.
+    """Runs parts of a batch at the same time, each on one of the placement's threads; all on the caller's on a GPU.
 
     Small networks are made of steps too short to be worth sharing: two cores separate a second of sound in half the
     time if each takes a channel, and gain a fifth if both take the same. Where there are fewer windows than threads,
-    torch shares out each step as it always does.
+    torch shares out each step as it always does. So it does without `side_by_side`, for what shares out its own steps.
     """
 
-    def __init__(self, placement: Placement) -> None:
-        self._threads = placement.threads if placement.device.type == "cpu" else 1
+    def __init__(self, placement: Placement, *, side_by_side: bool = True) -> None:
+        self._threads = placement.threads if placement.device.type == "cpu" and side_by_side else 1
         self._pool: ThreadPoolExecutor | None = None
         if self._threads > 1:
             self._pool = _pool_of_single_threads(self._threads)

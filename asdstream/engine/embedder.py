@@ -106,7 +106,9 @@ class Embedder:
         if not windows:
             return []
         named = [(i, f"window {window.index} of channel {window.channel!r}") for i, window in enumerate(windows)]
-        samples = _bearable(np.stack([window.samples for window in windows]), named)
+        _check([window.samples for window in windows], named)
+        # Of each a copy of its own, which its stream goes on to hold.
+        samples = [_bearable(window.samples) for window in windows]
         # A window that is heard both ways takes two places in what follows.
         wanted = [
             (i, suffix, machine_type)
@@ -141,7 +143,8 @@ class Embedder:
         `embed` does, and EngineError for another shape.
         """
         named = [(i, f"window {i} of {len(samples)}") for i in range(len(samples))]
-        samples = _bearable(samples, named)
+        _check(samples, named)
+        samples = _bearable(samples)
         found: dict[str, NDArray[np.float32]] = {}
         for suffix, machine_type in ways(separate_as).items():
             heard = samples
@@ -177,17 +180,22 @@ class Embedder:
         return vectors
 
 
-def _bearable(samples: NDArray[np.float32], named: Sequence[Named]) -> NDArray[np.float32]:
-    """Windows (B, 160000) as a copy without what no sound is; they are refused where they are not finite."""
-    if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
-        raise EngineError(f"windows have shape {samples.shape}; (B, {WINDOW_SAMPLES}) is expected")
-    _refuse(_not_finite(samples), named, "holds samples that are NaN or infinite")
+def _check(windows: Sequence[NDArray[np.float32]] | NDArray[np.float32], named: Sequence[Named]) -> None:
+    """Refuse what is no window of finite samples."""
+    for samples in windows:
+        if samples.shape != (WINDOW_SAMPLES,):
+            raise EngineError(f"a window has shape {samples.shape}; ({WINDOW_SAMPLES},) is expected")
+    _refuse(_not_finite(windows), named, "holds samples that are NaN or infinite")
+
+
+def _bearable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy without what no sound is."""
     bearable: NDArray[np.float32] = np.clip(samples, -LOUDEST, LOUDEST, dtype=np.float32)
     return bearable
 
 
-def _not_finite(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return np.asarray(~np.isfinite(rows).all(axis=1))
+def _not_finite(rows: Iterable[NDArray[np.float32]]) -> NDArray[np.bool_]:
+    return np.array([not np.isfinite(row).all() for row in rows], np.bool_)
 
 
 def _refuse(faulty: NDArray[np.bool_], named: Sequence[Named], what: str) -> None:

@@ -23,7 +23,7 @@ class Encoders:
     Only the encoders' blocks compute in the placement's type; front end and pooling keep to float32. On CUDA the batch
     sizes that were prepared are replayed as graphs. Batches are cut to at most `max_batch`, and further where the
     device has no memory for that. With `compile_cache`, a folder, the encoders are compiled; otherwise a CPU's `cores`
-    take a part of each batch.
+    (by default its own) take a part of each batch.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Encoders:
             self._graphs = GraphedForward(self._forward, CudaRecorder(placement.device))
         self._fitting = FittingBatches(max_batch, placement.device)
         # Compiled code shares out its steps itself.
-        self._cores = cores if compile_cache is None else None
+        self._cores = Cores(placement, side_by_side=False) if compile_cache else cores or Cores(placement)
 
     @property
     def front_ends(self) -> list[FbankFrontEnd]:
@@ -79,7 +79,7 @@ class Encoders:
                     windows.stop - windows.start, lambda part: self._embed([spectrogram[part] for spectrogram in mine])
                 )
 
-        parts = compute(slice(0, count)) if self._cores is None else self._cores.run(count, compute)
+        parts = self._cores.run(count, compute)
         return {
             branch.name: np.concatenate(rows)
             for branch, rows in zip(self._branches, zip(*parts, strict=True), strict=True)

@@ -21,7 +21,7 @@ class Separator:
     """Separates 10 s windows with the separators of `bundle`, each built when it is first needed. One thread at a time.
 
     On a CPU they compute in float32 whatever the placement says, because their recurrent layers gain nothing from
-    bfloat16, and its `cores` take a part of the windows each.
+    bfloat16, and its `cores` (by default its own) take a part of the windows each.
     """
 
     def __init__(self, bundle: Bundle, placement: Placement, cores: Cores | None = None) -> None:
@@ -29,7 +29,7 @@ class Separator:
         self._device = placement.device
         self._dtype = torch.float32 if placement.device.type == "cpu" else placement.dtype
         self._fitting = FittingBatches(1 if placement.device.type == "cpu" else AT_ONCE_ON_GPU, placement.device)
-        self._cores = cores
+        self._cores = cores or Cores(placement)
         # By the bundle's own name for them, so that machine types with a common separator share its memory.
         self._networks: dict[str, TFGridNet] = {}
 
@@ -52,7 +52,7 @@ class Separator:
             with torch.inference_mode():
                 return self._fitting.run(len(mine), lambda part: estimate(mine[part]))
 
-        parts = compute(slice(0, len(samples))) if self._cores is None else self._cores.run(len(samples), compute)
+        parts = self._cores.run(len(samples), compute)
         return np.concatenate([np.zeros((0, samples.shape[1] - begin), np.float32), *parts])
 
     def _network(self, machine_type: str) -> TFGridNet:

@@ -42,8 +42,8 @@ class StreamFrontEnd:
     is shared (the first window of a run, a hop that is no multiple of 10 ms, a window older than the one before it)
     the whole window is computed.
 
-    For each stream it keeps 0.64 MB of samples in memory and, for each front end, 0.51 MB of normalised frames on the
-    device, until no window of it has come for half a minute.
+    For each stream it keeps the samples of its latest window and, for each front end, 0.51 MB of normalised frames on
+    the device, until no window of it has come for half a minute.
     """
 
     def __init__(self, front_ends: Sequence[FbankFrontEnd], device: torch.device) -> None:
@@ -100,7 +100,7 @@ class StreamFrontEnd:
         """Make `window` the latest of its stream; also, how many of its frames lie in the ring already."""
         latest = self._latest.get(window.stream)
         if latest is None:
-            latest = _Latest(self._rings.take(), 0, window.run, window.start, window.captured, window.samples.copy())
+            latest = _Latest(self._rings.take(), 0, window.run, window.start, window.captured, window.samples)
             self._latest[window.stream] = latest
             return latest, 0
         shift = window.start - latest.start
@@ -109,7 +109,7 @@ class StreamFrontEnd:
             known = frame_count(_common(latest.samples[shift:], window.samples[: WINDOW_SAMPLES - shift]))
         latest.first = (latest.first + shift // FRAME_SHIFT) % FRAMES if known else 0
         latest.run, latest.start, latest.captured = window.run, window.start, window.captured
-        np.copyto(latest.samples, window.samples)
+        latest.samples = window.samples
         return latest, known
 
     def _forget_quiet(self, now: float) -> None:

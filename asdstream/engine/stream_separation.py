@@ -43,7 +43,8 @@ class StreamSeparation:
     that shares too little with the one before it, comes out of order, or holds other samples where they should be
     the same; after dropped windows a chunk is as much longer.
 
-    For each stream it keeps 1.3 MB, until no window of it has come for half a minute.
+    For each stream it keeps its latest window as it was heard and as it was separated, until none has come for half a
+    minute.
     """
 
     def __init__(self, separator: Separator, left: int = LEFT, right: int = RIGHT) -> None:
@@ -59,12 +60,12 @@ class StreamSeparation:
         """How many streams it remembers."""
         return len(self._latest)
 
-    def separate(self, windows: Sequence[StreamWindow], machine_types: Sequence[str]) -> NDArray[np.float32]:
-        """Windows in any order, each separated as its machine type, (B, 160000).
+    def separate(self, windows: Sequence[StreamWindow], machine_types: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Windows in any order, each separated as its machine type: (160000,) each, which must not be changed.
 
         What comes out does not depend on which windows share a batch. Raises EngineError as `Separator.separate` does.
         """
-        separated = np.empty((len(windows), WINDOW_SAMPLES), np.float32)
+        separated: dict[int, NDArray[np.float32]] = {}
         for places in rounds(windows):
             # Chunks of one length and type are separated together.
             chunks: dict[tuple[str, int], list[int]] = {}
@@ -79,7 +80,7 @@ class StreamSeparation:
             oldest = max(window.captured for window in windows) - REMEMBERED_S
             for stream in [stream for stream, latest in self._latest.items() if latest.captured < oldest]:
                 del self._latest[stream]
-        return separated
+        return [separated[i] for i in range(len(windows))]
 
     def _settled(self, window: StreamWindow) -> int:
         """How many samples at the window's beginning have their final estimate; all of them of a window seen before."""
@@ -92,31 +93,34 @@ class StreamSeparation:
             return 0
         return WINDOW_SAMPLES if shift == 0 else max(0, common - self._right)
 
-    def _chunks(self, windows: Sequence[StreamWindow], machine_type: str, settled: int) -> NDArray[np.float32]:
-        """Windows (B, 160000), each separated from `settled` on and as it was before that."""
+    def _chunks(self, windows: Sequence[StreamWindow], machine_type: str, settled: int) -> list[NDArray[np.float32]]:
+        """Windows, each (160000,) separated from `settled` on and as it was before that."""
+        begin = max(0, settled - self._left)
+        if settled < WINDOW_SAMPLES:
+            chunks = self._separator.separate(np.stack([window.samples for window in windows]), machine_type, begin)
         if settled == 0:
-            return self._separator.separate(np.stack([window.samples for window in windows]), machine_type)
-        known = [self._latest[window.stream] for window in windows]
-        shifts = [window.start - latest.start for window, latest in zip(windows, known, strict=True)]
-        separated = np.zeros((len(windows), WINDOW_SAMPLES), np.float32)
-        for row, latest, shift in zip(separated, known, shifts, strict=True):
-            row[: WINDOW_SAMPLES - shift] = latest.separated[shift:]
+            # Copies, because a row would keep its whole batch in memory.
+            return [chunk.copy() for chunk in chunks]
+        separated = [self._as_it_was(window) for window in windows]
         if settled == WINDOW_SAMPLES:
             return separated
-        begin = max(0, settled - self._left)
-        chunks = self._separator.separate(np.stack([window.samples for window in windows]), machine_type, begin)
-        chunks = chunks[:, settled - begin :]
         weight = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
         fade = slice(settled, settled + FADE)
-        separated[:, fade] += weight * (chunks[:, :FADE] - separated[:, fade])
-        separated[:, fade.stop :] = chunks[:, FADE:]
+        for row, chunk in zip(separated, chunks[:, settled - begin :], strict=True):
+            row[fade] += weight * (chunk[:FADE] - row[fade])
+            row[fade.stop :] = chunk[FADE:]
         return separated
+
+    def _as_it_was(self, window: StreamWindow) -> NDArray[np.float32]:
+        """What is known of a window by the one before it in its stream, then silence."""
+        latest = self._latest[window.stream]
+        known = latest.separated[window.start - latest.start :]
+        row = np.zeros(WINDOW_SAMPLES, np.float32)
+        row[: len(known)] = known
+        return row
 
     def _remember(self, window: StreamWindow, separated: NDArray[np.float32]) -> None:
         if np.isfinite(separated).all():
-            # Copies, because a row would keep its whole batch in memory.
-            self._latest[window.stream] = _Latest(
-                window.run, window.start, window.captured, window.samples.copy(), separated.copy()
-            )
+            self._latest[window.stream] = _Latest(window.run, window.start, window.captured, window.samples, separated)
         else:
             self._latest.pop(window.stream, None)

@@ -14,7 +14,8 @@ REMEMBERED_S = 30.0
 class StreamWindow:
     """A window of a stream: of a channel's sound as it is, or of what one separator makes of it.
 
-    `samples` (160000,) are finite; `run`, `start` and `captured` are those of `asdstream.audio.window.Window`.
+    `samples` (160000,) are finite and never change, so that whoever remembers them need not copy them; `run`, `start`
+    and `captured` are those of `asdstream.audio.window.Window`.
     """
 
     stream: Hashable

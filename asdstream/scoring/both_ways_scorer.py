@@ -80,7 +80,7 @@ class BothWaysScorer:
 
     @property
     def ready(self) -> bool:
-        """Whether there is any prototype to score against, in either way."""
+        """As `MachineScorer.ready`: in either way."""
         return any(way.scorer.ready for way in self._mean.ways)
 
     @property
@@ -95,25 +95,25 @@ class BothWaysScorer:
 
     @property
     def threshold(self) -> float:
-        """The score over which a window is anomalous; 2.0, which no score exceeds, where `uncalibrated`."""
+        """As `MachineScorer.threshold`."""
         return self._mean.threshold
 
     @property
     def uncalibrated(self) -> str | None:
-        """One sentence on why there is no threshold in either way, None where there is one."""
+        """As `MachineScorer.uncalibrated`: where neither way has a threshold."""
         return self._mean.uncalibrated
 
     @property
     def shortage(self) -> str | None:
-        """One sentence on why a threshold that counts is a guess, None where none is."""
+        """As `MachineScorer.shortage`: of a threshold that counts."""
         return self._mean.shortage
 
     def replace_references(self, references: Sequence[Reference]) -> None:
-        """Score against these references, and no others, from the next window on; on an error the old ones stay."""
+        """As `MachineScorer.replace_references`; on an error the old ones stay."""
         self._mean = self._weigh(references)
 
     def score(self, embedding: Embedding) -> ScoredWindow:
-        """Score one window. Raises ScoringError where there is no prototype or the embedding does not fit them."""
+        """As `MachineScorer.score`."""
         mean = self._mean
         scored = [
             way.scorer.score(replace(embedding, vectors=_heard(embedding.vectors, way.suffix))) for way in mean.ways
@@ -132,7 +132,7 @@ class BothWaysScorer:
         )
 
     def score_vectors(self, vectors: Vectors) -> NDArray[np.float64]:
-        """Scores (B,) of embeddings (B, D) by branch, as `score` gives them."""
+        """As `MachineScorer.score_vectors`."""
         parts = [way.weight * way.scorer.score_vectors(_heard(vectors, way.suffix)) for way in self._mean.ways]
         return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 

@@ -58,6 +58,8 @@ def test_fewer_windows_than_threads_are_not_shared_out() -> None:
     assert cores(4).run(3, compute) == [threading.current_thread().name]
     assert parts == [slice(0, 3)]
     assert cores(1).run(8, compute) == [threading.current_thread().name]
+    alone = Cores(Placement(torch.device("cpu"), torch.float32, 4), side_by_side=False)
+    assert alone.run(8, compute) == [threading.current_thread().name]
 
 
 def test_the_first_failure_is_raised_once_all_are_done() -> None:
