@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
-from processes import wait_until
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from processes import wait_until
 from ulid import ULID
 
 from asdstream.config import WebSection
@@ -33,7 +33,10 @@ PHONE = {"width": 320, "height": 640}
 
 
 class FakeDaemon:
-    """Says over MQTT what a daemon says, and obeys commands; `commands` are those that came, with their verbs."""
+    """Says over MQTT what a daemon says, and obeys commands, or refuses them with the sentence in `refuse`.
+
+    `commands` are those that came, with their verbs.
+    """
 
     def __init__(self, broker: MosquittoBroker, machines: tuple[str, ...], node: str = "line-1") -> None:
         self.topics = Topics("plant", node)
@@ -41,6 +44,7 @@ class FakeDaemon:
         self.alarms: dict[str, dict[str, Any]] = {}
         self.sounds = {"alarm": flac(3000.0), "reference": flac(500.0)}
         self.commands: list[tuple[str, dict[str, Any]]] = []
+        self.refuse: str | None = None
         self._client = MqttClient(Broker(broker.host, broker.port), f"fake-{node}")
         self._client.subscribe(f"{self.topics.root}/cmd/+", self._obey, qos=1)
         self._client.start()
@@ -188,12 +192,22 @@ class FakeDaemon:
     def _obey(self, topic: str, payload: bytes) -> None:
         verb, command = topic.rpartition("/")[2], json.loads(payload)
         self.commands.append((verb, command))
-        args, actor = command["args"], command["actor"]
-        data: dict[str, Any] = {}
+        data = None if self.refuse else self._done(verb, command["args"], command["actor"])
+        reply = {
+            "schema": "asd.reply/1",
+            "ts": utc_text(time.time()),
+            "transaction": command["transaction"],
+            "status": "refused" if self.refuse else "ok",
+            "error": self.refuse,
+            "data": data,
+        }
+        self._say(self.topics.reply(command["transaction"]), json.dumps(reply).encode())
+
+    def _done(self, verb: str, args: dict[str, Any], actor: str) -> dict[str, Any]:
         match verb:
             case "ack":
                 now = utc_text(time.time())
-                data = self.change(
+                return self.change(
                     args["alarm_id"],
                     "acknowledged",
                     actor,
@@ -203,17 +217,17 @@ class FakeDaemon:
                 )
             case "shelve":
                 until = utc_text(time.time() + args["seconds"])
-                data = self.change(
+                return self.change(
                     args["alarm_id"], "shelved", actor, shelved=True, shelved_until=until, shelved_by=actor
                 )
             case "unshelve":
-                data = self.change(
+                return self.change(
                     args["alarm_id"], "unshelved", actor, shelved=False, shelved_until=None, shelved_by=None
                 )
             case "enroll":
-                data = {"references": 11}
+                return {"references": 11}
             case "clip":
-                data = {
+                return {
                     **args,
                     "audio_format": "flac",
                     "audio_base64": base64.b64encode(self.sounds[args["part"]]).decode(),
@@ -222,12 +236,7 @@ class FakeDaemon:
                     "sentence": EVIDENCE["sentence"],
                 }
             case _:
-                pytest.fail(f"the dashboard sent {verb}")
-        reply = {"transaction": command["transaction"], "status": "ok", "error": None, "data": data}
-        self._say(
-            self.topics.reply(command["transaction"]),
-            json.dumps({"schema": "asd.reply/1", "ts": utc_text(time.time()), **reply}).encode(),
-        )
+                raise ValueError(verb)
 
     def _say(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=qos, retain=retain)
@@ -320,7 +329,7 @@ class Visitor:
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._note_request(request))
+        self.page.on("request", self._note_request)
         if clock:
             self.page.clock.install()
         self.page.goto(address)

@@ -38,7 +38,7 @@ def test_the_tile_and_the_overview_change_when_an_alarm_is_raised_and_when_it_is
     expect(shape(page, "pump-1")).to_have_attribute("href", "#shape-alarm")
     expect(page.locator("#summary-word")).to_have_text("Alarm: pump-1")
     expect(page.locator("#summary-more")).to_have_text("2 normal")
-    expect(page).to_have_title("Alarm: pump-1 – asdstream")
+    expect(page).to_have_title("Alarm: pump-1 · asdstream")
     expect(page.locator("#icon")).to_have_attribute("href", "/static/icon-alarm.svg")
     expect(page.locator("#said-at-once")).to_contain_text("Alarm: pump-1 sounds unusual")
     daemon.clear("pump-1.anomaly")

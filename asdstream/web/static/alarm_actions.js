@@ -23,15 +23,17 @@ export function alarmActions(parent, also = {}) {
   };
 
   async function act(verb, done) {
+    if (parent.getAttribute("aria-busy") === "true") return;
     const alarm = current;
-    for (const one of parent.children) one.disabled = true;
+    // Buttons that are disabled would lose the focus.
+    parent.setAttribute("aria-busy", "true");
     try {
       await command(alarm.node, verb, { alarm_id: alarm.alarm_id });
       notice(`${done}: ${title(alarm)}`);
     } catch (error) {
       notice(`Not done: ${error.message}`, "bad");
     } finally {
-      for (const one of parent.children) one.disabled = false;
+      parent.removeAttribute("aria-busy");
     }
   }
 

@@ -26,6 +26,8 @@ export async function drawSpectrogram(place, sound, how) {
     customdata: sound.mel.map((row, index) => row.map(() => frequency(sound.hz[index]))),
     hovertemplate: "%{x:.1f} s, %{customdata}<br>%{z:.0f} dB<extra></extra>",
     showscale: false,
+    // Without it plotly puts a style attribute on the picture, which the page's policy forbids.
+    zsmooth: "fast",
   };
   const layout = {
     margin: { ...MARGIN, t: 6, b: 30 },

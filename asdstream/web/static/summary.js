@@ -38,7 +38,7 @@ function others(state, counts) {
 }
 
 function showOnTab(state, word) {
-  const heading = state === "normal" ? "asdstream" : `${word} – asdstream`;
+  const heading = state === "normal" ? "asdstream" : `${word} · asdstream`;
   if (document.title !== heading) document.title = heading;
   const icon = document.getElementById("icon");
   const address = `/static/icon-${ICONS[state] ?? "unknown"}.svg`;
