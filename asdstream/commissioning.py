@@ -116,7 +116,7 @@ class Commissioning:
                 self._machines[machine.name] = machine
                 self._by_channel |= {one.id: machine for one in own}
         for machine in self._machines.values():
-            machine.report = self._reported(machine.name)
+            machine.report = _reported(self._store, machine.name)
             self._look_at(machine)
 
     def learns(self, channel: str) -> bool:
@@ -132,8 +132,7 @@ class Commissioning:
         """How far `machine` is; None for one that is not configured to be commissioned and has never been."""
         known = self._machines.get(machine)
         if known is None:
-            report = self._reported(machine)
-            return None if report is None else CommissioningProgress(False, report.heard_s, report.heard_s, report)
+            return progress_of(self._store, machine, ())
         with self._lock:
             return CommissioningProgress(known.learning, known.heard_s, known.section.listen_s, known.report)
 
@@ -330,9 +329,25 @@ class Commissioning:
             for way, kind in ways(machine.separate_as).items()
         }
 
-    def _reported(self, machine: str) -> CommissioningReport | None:
-        text = self._store.commissionings.report(machine)
-        return None if text is None else _REPORT.validate_python(json.loads(text))
+
+def progress_of(store: Store, machine: str, channels: Sequence[ChannelSection]) -> CommissioningProgress | None:
+    """How far `machine`, which these channels listen to, is by what `store` holds of it, whoever listens.
+
+    None for one that is not configured to be commissioned and has never been.
+    """
+    report = _reported(store, machine)
+    section = channels[0].commissioning if channels else None
+    if section is None or store.references.entries(machine):
+        return None if report is None else CommissioningProgress(False, report.heard_s, report.heard_s, report)
+    kept: Counter[str] = Counter()
+    for piece in store.commissionings.pieces(machine):
+        kept[piece.channel] += piece.windows
+    return CommissioningProgress(True, min(kept[one.id] * one.hop for one in channels), section.listen_s, report)
+
+
+def _reported(store: Store, machine: str) -> CommissioningReport | None:
+    text = store.commissionings.report(machine)
+    return None if text is None else _REPORT.validate_python(json.loads(text))
 
 
 class _KeptSound:

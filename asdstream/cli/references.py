@@ -27,24 +27,47 @@ MachineArgument = Annotated[str, typer.Argument(metavar="MACHINE", help="Machine
 
 @app.command("list")
 def list_references(machine: MachineArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show the references of a machine, and every change of them with its actor and time."""
+    """Show the references of a machine, every change of them with its actor and time, and what was learnt of it."""
+    from asdstream.commissioning import progress_of
+
+    settings = load_config(config)
+    channels = [channel for channel in settings.channels if channel.machine == machine]
     with _store(config, machine) as store:
         entries, revisions = store.references.entries(machine), store.references.revisions(machine)
+        progress = progress_of(store, machine, channels)
+    held_out = [entry for entry in entries if entry.held_out_hop_s is not None]
+    held_out_s = sum(entry.seconds or 0.0 for entry in held_out)
     if as_json:
         facts = {
             "machine": machine,
             "revision": revisions[-1].revision if revisions else 0,
             "references": [asdict(entry) | {"at": utc_text(entry.at)} for entry in entries],
+            "held_out": {"recordings": len(held_out), "seconds": round(held_out_s, 3)},
+            "commissioning": None if progress is None else asdict(progress) | {"done": round(progress.done, 3)},
             "revisions": [asdict(change) | {"at": utc_text(change.at)} for change in revisions],
         }
         typer.echo(json.dumps(facts, indent=2))
         return
     console = Console()
-    table = Table("label", "from", "revision", "at", "by", "for", box=None)
+    table = Table("label", "from", "revision", "at", "by", "seconds", "for", box=None)
     for entry in entries:
-        purpose = "comparison" if entry.held_out_hop_s is None else "calibration"
-        table.add_row(*(entry.label, entry.name, str(entry.revision), utc_text(entry.at), entry.actor, purpose))
+        hop_s = entry.held_out_hop_s
+        purpose = "comparison" if hop_s is None else f"calibration, a window every {hop_s:g} s"
+        seconds = "" if entry.seconds is None else f"{entry.seconds:.1f}"
+        table.add_row(
+            *(entry.label, entry.name, str(entry.revision), utc_text(entry.at), entry.actor, seconds, purpose)
+        )
     console.print(table if entries else f"{machine} has no references.")
+    if held_out:
+        console.print(f"{held_out_s / 60:.1f} minutes are held out for the calibration.", highlight=False)
+    if progress is not None and progress.learning:
+        console.print(
+            f"{machine} is learning: {progress.heard_s / 60:.0f} of {progress.listen_s / 60:.0f} minutes were listened "
+            "to; it raises no anomaly alarm until then.",
+            highlight=False,
+        )
+    elif progress is not None and progress.report is not None:
+        console.print(f"Commissioned {utc_text(progress.report.finished_at)}: {progress.report.sentence}.")
     history = Table("revision", "at", "by", "change", "references", box=None)
     for change in revisions:
         history.add_row(*(str(change.revision), utc_text(change.at), change.actor, change.action, str(change.size)))

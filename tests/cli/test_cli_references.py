@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from processes import asdstream_here
 
+from asdstream.enrolment import flac_of
+from asdstream.store.commissionings import KeptPiece
 from asdstream.store.references import NewReference
 from asdstream.store.store import Store
 
@@ -55,6 +57,29 @@ def test_the_list_names_every_reference_and_every_change(run: Run) -> None:
     shown = run("list", "fan-1")
     assert "A.wav" in shown
     assert "added 2 references" in shown
+
+
+def test_the_list_tells_what_is_held_out_and_how_far_a_new_machine_has_learnt(run: Run, tmp_path: Path) -> None:
+    assert json.loads(run("list", "fan-1", "--json"))["commissioning"] is None
+    vectors = {"audiomae": np.ones((21, 32), np.float32)}
+    with closing(Store(tmp_path / "state.db")) as store:
+        held_out = NewReference("C", "C.wav", flac_of(np.zeros(30 * 16_000, np.float32)), vectors, 1.0)
+        store.references.add("fan-1", [held_out], bundle="hash", actor="ann", at=2.0)
+    facts = json.loads(run("list", "fan-1", "--json"))
+    assert facts["held_out"] == {"recordings": 1, "seconds": 30.0}
+    assert (facts["references"][-1]["held_out_hop_s"], facts["references"][-1]["seconds"]) == (1.0, 30.0)
+    assert "0.5 minutes are held out for the calibration." in run("list", "fan-1")
+
+    config = tmp_path / "asdstream.toml"
+    config.write_text(config.read_text() + "commissioning = { listen_s = 600 }\n")
+    assert json.loads(run("list", "fan-1", "--json"))["commissioning"] is None, "it has references"
+    run("rollback", "fan-1", "0")
+    with closing(Store(tmp_path / "state.db")) as store:
+        piece = KeptPiece(0, "a", "stretch", 0, 1000.0, 1.0, 60, 0)
+        store.commissionings.keep("fan-1", piece, "hash", b"flac", {"audiomae": np.ones((60, 32), np.float32)})
+    learning = json.loads(run("list", "fan-1", "--json"))["commissioning"]
+    assert (learning["learning"], learning["heard_s"], learning["done"]) == (True, 60.0, 0.1)
+    assert "fan-1 is learning: 1 of 10 minutes" in " ".join(run("list", "fan-1").split())
 
 
 def test_what_was_removed_comes_back_with_a_rollback_and_both_are_revisions_with_an_actor(run: Run) -> None:

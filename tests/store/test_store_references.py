@@ -1,8 +1,11 @@
+import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from asdstream.store.database import StoreError
 from asdstream.store.references import NewReference, References
@@ -119,3 +122,32 @@ def test_a_label_is_used_once(references: References) -> None:
     add(references, "A")
     with pytest.raises(StoreError, match="cannot be written"):
         add(references, "A", machine="fan")
+
+
+def test_of_what_is_held_out_the_oldest_goes_where_it_is_too_much_and_what_is_no_longer_used_before_that(
+    tmp_path: Path,
+) -> None:
+    vectors = {"audiomae": np.ones((1, 4), np.float32)}
+    minute = io.BytesIO()
+    soundfile.write(minute, np.zeros(60 * 16_000, np.float32), 16_000, format="FLAC", subtype="PCM_24")
+    with closing(Store(tmp_path / "state.db")) as store:
+
+        def hold_out(label: str, at_most_s: float | None) -> list[str]:
+            new = NewReference(label, label, minute.getvalue(), vectors, 1.0)
+            store.references.add("fan", [new], bundle="b", actor="ann", at=1.0, held_out_at_most_s=at_most_s)
+            return [entry.label for entry in store.references.entries("fan")]
+
+        store.references.add("fan", [NewReference("0", "enrolled", b"flac", vectors)], bundle="b", actor="ann", at=1.0)
+        for label in "123":
+            hold_out(label, None)
+        store.references.remove("fan", ["2"], actor="ann", at=2.0)
+        assert hold_out("4", 180.0) == ["0", "1", "3", "4"], "2 went, which was not in use"
+        assert hold_out("5", 120.0) == ["0", "4", "5"]
+        assert hold_out("6", 1.0) == ["0", "6"], "what comes in stays"
+        assert store.references.revisions("fan")[-1].action == (
+            "added 1 reference, 1 held out for the calibration; 2 held out before are gone, the oldest"
+        )
+        store.references.rollback("fan", 4, actor="ann", at=3.0)
+        assert [entry.label for entry in store.references.entries("fan")] == ["0"], "the earlier sets lack them, too"
+        with pytest.raises(StoreError, match="no reference 2"):
+            store.references.audio("2")
