@@ -18,6 +18,7 @@ class StubSubscriber:
     """Hands on what the test says; `answer` is called with topic and payload of whatever is published."""
 
     problem: str | None = "no broker listens at 127.0.0.1:1883"
+    refused: frozenset[str] = frozenset()
     published: list[tuple[str, bytes]] = field(default_factory=list)
     answer: Callable[[str, bytes], None] | None = None
     filters: dict[str, int] = field(default_factory=dict)

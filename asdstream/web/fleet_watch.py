@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from asdstream.mqtt.connection import Connection
@@ -16,6 +16,10 @@ from asdstream.web.topic_address import LARGEST_BYTES, read_topic
 
 class Subscriber(Publisher, Protocol):
     """A connection to the broker, such as `MqttClient`."""
+
+    @property
+    def refused(self) -> Collection[str]:
+        """What the broker would not let us subscribe to."""
 
     def subscribe(
         self, topic_filter: str, handler: Callable[[str, bytes], None], *, qos: int = 0, max_bytes: int = 1_000_000
@@ -83,6 +87,9 @@ class FleetWatch:
             fleet = self._fleet.snapshot(now)
             connected = self._is_connected
         problem = None if connected else self._subscriber.problem
+        if connected and self._subscriber.refused:
+            refused = ", ".join(sorted(self._subscriber.refused))
+            problem = f"the broker does not let the dashboard read {refused}: its account there needs that right"
         return {"broker": {"connected": connected, "problem": problem}, **fleet}
 
     def scores(self, node: str, channel: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _mel_bands(size: int, sample_rate: int) -> tuple[Floats, Floats]:
 
     ends = mel(np.array([LOWEST_HZ, min(HIGHEST_HZ, sample_rate / 2)]))
     edges = np.linspace(ends[0], ends[1], BANDS + 2)
-    bins = mel(np.fft.rfftfreq(size, 1.0 / sample_rate))[:, None]
+    bins = mel(np.fft.rfftfreq(size, 1.0 / sample_rate).astype(np.float64))[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     middles = 700.0 * np.expm1(edges[1:-1] / 1127.0)

@@ -58,6 +58,14 @@ def test_a_broker_that_is_away_is_said_and_no_machine_reads_normal(board: Board)
     assert {one["state"] for machine in fleet["machines"] for one in machine["channels"]} == {"unknown"}
 
 
+def test_a_broker_that_does_not_let_us_read_is_said(board: Board) -> None:
+    board.broker.connect()
+    board.broker.refused = frozenset({"asd/v1/+/+/status"})
+    assert board.fleet()["broker"]["problem"] == (
+        "the broker does not let the dashboard read asd/v1/+/+/status: its account there needs that right"
+    )
+
+
 def test_the_broker_is_asked_for_everything_but_sound(board: Board) -> None:
     assert sorted(board.broker.filters) == [
         "asd/v1/+/+/alarm/+/state",

@@ -106,6 +106,11 @@ def test_a_machine_is_normal_only_while_it_is_heard_to_be() -> None:
         ({"alarm": "active"}, "alarm", None),
         ({"alarm": "unknown"}, "unknown", "nobody can tell yet how it sounds"),
         ({"alarm": "unknown", "windows_scored": 0}, "learning", "nobody can tell yet how it sounds"),
+        (
+            {"commissioning": {"state": "learning", "done": 0.25, "listen_s": 7200.0, "report": None}},
+            "learning",
+            "it learns how the machine sounds: 25% are done",
+        ),
         ({"state": "waiting"}, "trouble", "no sound comes in"),
         ({"state": "ended"}, "stale", "the recordings are at their end"),
         ({"problem": "the engine cannot keep up"}, "trouble", "the engine cannot keep up"),
