@@ -44,19 +44,23 @@ def asdstream_here(*arguments: object) -> subprocess.CompletedProcess[str]:
 
     It leaves the log and the signals of this process as they were. An error that is none of a user's is raised.
     """
-    words = ["asdstream", *map(str, arguments)]
+    return program_here(main, "asdstream", *arguments)
+
+
+def program_here(main: Callable[[], None], *words: object) -> subprocess.CompletedProcess[str]:
+    """As `program`, within this process; the first of `words` is what the program is called."""
     printed, complained = io.StringIO(), io.StringIO()
     code: str | int | None = 0
     with pytest.MonkeyPatch.context() as patch, capture_logs():
         patch.setattr("asdstream.log.configure", lambda *_: None)
         patch.setattr("signal.signal", lambda *_: None)
-        patch.setattr("sys.argv", words)
+        patch.setattr("sys.argv", [str(word) for word in words])
         with redirect_stdout(printed), redirect_stderr(complained):
             try:
                 main()
             except SystemExit as end:
                 code = end.code
-    return subprocess.CompletedProcess(words, int(code or 0), printed.getvalue(), complained.getvalue())
+    return subprocess.CompletedProcess(list(words), int(code or 0), printed.getvalue(), complained.getvalue())
 
 
 class DaemonProcess:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from mosquitto_broker import find_program, free_port
-from processes import ENVIRONMENT, asdstream
+from processes import ENVIRONMENT, asdstream_here
 from rich.console import Console
 
 from asdstream.config import Config
@@ -123,7 +123,7 @@ def test_a_port_that_is_taken_is_named_in_one_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = asdstream("demo", "--seconds", 5, "--port", port)
+        done = asdstream_here("demo", "--seconds", 5, "--port", port)
     assert done.returncode == 1
     assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
     assert "Traceback" not in done.stderr

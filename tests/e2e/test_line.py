@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker, find_program, free_port
-from processes import DaemonProcess, Subscriber, asdstream, wait_until
+from processes import DaemonProcess, Subscriber, asdstream_here, wait_until
 from small_bundle import fan_sound
 
 MQTT_SOURCE = '{ kind = "mqtt" }'
@@ -18,6 +18,7 @@ RunDaemon = Callable[[Path], DaemonProcess]
 MakeConfig = Callable[..., Path]
 
 
+@pytest.mark.alone
 def test_sound_fed_over_mqtt_is_scored_window_by_window_and_what_is_strange_raises_an_alarm(
     mosquitto: MosquittoBroker,
     subscriber: Subscriber,
@@ -30,12 +31,12 @@ def test_sound_fed_over_mqtt_is_scored_window_by_window_and_what_is_strange_rais
     daemon = run_daemon(config)
     daemon.wait_for("mqtt_connected")
 
-    fed = asdstream("feed", recordings / "normal.flac", "--channel", "fan-1", "-c", config, "--speed", 10)
+    fed = asdstream_here("feed", recordings / "normal.flac", "--channel", "fan-1", "-c", config, "--speed", 10)
     assert fed.returncode == 0, fed.stderr
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 11, 20)
     assert not any(score["anomalous"] for score in subscriber.seen("fan-1/score"))
 
-    asdstream("feed", recordings / "strange.wav", "--channel", "fan-1", "-c", config, "--speed", 10)
+    asdstream_here("feed", recordings / "strange.wav", "--channel", "fan-1", "-c", config, "--speed", 10)
     assert wait_until(lambda: bool(subscriber.seen("event/alarm")), 20)
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) >= 22, 20)
 
@@ -72,6 +73,7 @@ def test_a_folder_of_recordings_is_scored_as_fast_as_possible_and_then_the_daemo
     assert subscriber.seen("fan-1/health")[-1]["state"] == "ended"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly_within_three_seconds_and_it_says_farewell(
     number: signal.Signals,
@@ -135,7 +137,7 @@ def test_messages_that_are_no_sound_are_counted_and_the_channel_lives_on(
             subprocess.run(
                 [find_program("mosquitto_pub"), "-p", str(mosquitto.port), "-t", topic, "-f", str(file)], check=True
             )
-    asdstream("feed", recordings / "normal.flac", "--channel", "fan-1", "-c", config, "--speed", 10)
+    asdstream_here("feed", recordings / "normal.flac", "--channel", "fan-1", "-c", config, "--speed", 10)
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 11, 20)
     assert wait_until(lambda: subscriber.seen("fan-1/health")[-1]["rejected"] == 2 * len(hostile), 15)
     kinds = [line["kind"] for line in daemon.said("audio_message_rejected")]
@@ -155,7 +157,7 @@ def test_references_enrolled_while_it_runs_are_taken_up(
     daemon.wait_for("mqtt_connected")
     assert wait_until(lambda: bool(subscriber.seen("fan-1/score")), 30)
     assert subscriber.seen("fan-1/score")[0]["anomalous"]
-    enrolled = asdstream("enroll", "fan-1", recordings / "strange.wav", "-c", config, "--force")
+    enrolled = asdstream_here("enroll", "fan-1", recordings / "strange.wav", "-c", config, "--force")
     assert enrolled.returncode == 0, enrolled.stderr
     daemon.wait_for("references_taken_up")
     count = len(subscriber.seen("fan-1/score"))
@@ -182,7 +184,7 @@ def test_a_source_that_falls_silent_raises_its_own_alarm_and_clears_it_when_soun
     assert (unheard["condition"], unheard["active"]) == ("unknown", False), "not normal: nobody hears it"
     recording = tmp_path / "short.wav"
     soundfile.write(recording, fan_sound(2, seed=5), 16_000, subtype="PCM_16")
-    asdstream("feed", recording, "--channel", "fan-1", "-c", config)
+    asdstream_here("feed", recording, "--channel", "fan-1", "-c", config)
     assert wait_until(lambda: len(subscriber.seen("event/alarm")) >= 2, 15)
     assert subscriber.seen("event/alarm")[1]["transition"] == "cleared"
     time.sleep(0.2)
@@ -205,7 +207,7 @@ def test_an_alarm_that_stood_when_the_daemon_was_killed_clears_when_its_cause_is
     assert wait_until(lambda: len(subscriber.seen("/info")) >= 2, 10), "it listens before it tells what it is"
     recording = tmp_path / "short.wav"
     soundfile.write(recording, fan_sound(4, seed=5), 16_000, subtype="PCM_16")
-    asdstream("feed", recording, "--channel", "fan-1", "-c", config)
+    asdstream_here("feed", recording, "--channel", "fan-1", "-c", config)
     assert wait_until(lambda: len(subscriber.seen("event/alarm")) >= 2, 30)
     raised, cleared = subscriber.seen("event/alarm")[:2]
     assert (raised["transition"], cleared["transition"]) == ("raised", "cleared")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
-from processes import DaemonProcess, Subscriber, asdstream, program, wait_until
+from processes import DaemonProcess, Subscriber, asdstream_here, program, wait_until
 from real_recordings import recordings_dir
 from short_recipe import shortened
 from small_bundle import strange_sound
@@ -74,6 +74,7 @@ def trained(recorded: Recordings, tmp_path: Path) -> Path:
     return tmp_path / "run" / "bundle"
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_clips_train_a_bundle_that_monitors_the_machine_over_mqtt(
     recorded: Recordings,
@@ -109,7 +110,7 @@ source = {{ kind = "mqtt", silence_gap_s = 60.0 }}
 
     seconds = 0.0
     for clips in (recorded.normal, recorded.anomalous, [foreign]):
-        fed = asdstream("feed", *clips, "--channel", "machine", "-c", config, "--speed", SPEED, timeout_s=90)
+        fed = asdstream_here("feed", *clips, "--channel", "machine", "-c", config, "--speed", SPEED)
         assert fed.returncode == 0, fed.stderr
         seconds += sum(soundfile.info(str(clip)).duration for clip in clips)
         windows = int(seconds) - 9

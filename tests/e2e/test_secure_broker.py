@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from certificates import make_certificates
-from processes import DaemonProcess, asdstream, wait_until
+from processes import DaemonProcess, asdstream_here, wait_until
 from shipped_broker import PASSWORDS, make_shipped_broker
 
 from asdstream.mqtt.broker import Broker, Tls
@@ -50,7 +50,7 @@ tls = {{ ca_file = "{certificates.crt("ca")}" }}
     try:
         daemon = run_daemon(config)
         daemon.wait_for("mqtt_connected")
-        fed = asdstream("feed", recordings / "strange.wav", "--channel", "fan-1", "-c", config, "--speed", 10)
+        fed = asdstream_here("feed", recordings / "strange.wav", "--channel", "fan-1", "-c", config, "--speed", 10)
         assert fed.returncode == 0, fed.stderr
         expected = {
             "homeassistant/device/asdstream-plant-1-press-hall/config",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
-from processes import DaemonProcess, Subscriber, asdstream, wait_until
+from processes import DaemonProcess, Subscriber, asdstream_here, wait_until
 from small_bundle import fan_sound
 from system_bundles import contents_of, separator
 
@@ -45,7 +45,7 @@ def test_windows_references_and_prototypes_of_a_separated_channel_are_compared_a
     published = [score["score"] for score in subscriber.seen("fan-1/score")]
     assert published == pytest.approx([scorer.score(embedding).score for embedding in made], abs=1e-3)
 
-    assert asdstream("enroll", "fan-1", recording, "-c", config).returncode == 0
+    assert asdstream_here("enroll", "fan-1", recording, "-c", config).returncode == 0
     assert run_daemon(config).wait() == 0
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 6, 10)
     assert subscriber.seen("fan-1/score")[3]["score"] == pytest.approx(0, abs=1e-4), "it is the reference itself"
@@ -66,7 +66,7 @@ def test_a_channel_that_is_heard_both_ways_is_compared_alike_in_each(
     config = make_config(f'{{ kind = "file", path = "{recording}", realtime = false }}', mosquitto.port)
     text = config.read_text().replace(str(small_bundle), str(bundle.path))
     config.write_text(text.replace("[[channels]]", '[[channels]]\nseparate = "both"', 1))
-    assert asdstream("enroll", "fan-1", recording, "-c", config).returncode == 0
+    assert asdstream_here("enroll", "fan-1", recording, "-c", config).returncode == 0
     assert run_daemon(config).wait() == 0
     assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 1, 10)
     (score,) = subscriber.seen("fan-1/score")
