@@ -12,7 +12,7 @@ from asdstream.command_desk import Handler, Order
 from asdstream.judge import Judge
 from asdstream.mqtt.commands import AlarmArgs, Command, ShelveArgs
 from asdstream.mqtt.payloads import AlarmPayload
-from asdstream.store.store import Store
+from asdstream.store.ledger import Ledger
 
 ANSWER_WITHIN_S = 5.0
 """The judge comes round many times a second; it takes longer only where the disk does."""
@@ -26,7 +26,7 @@ _MAKE: Mapping[str, Callable[[str, str], AlarmCommand]] = {
 }
 
 
-def alarm_handlers(judge: Judge, store: Store, utc: Callable[[], float] = time.time) -> dict[str, Handler]:
+def alarm_handlers(judge: Judge, ledger: Ledger, utc: Callable[[], float] = time.time) -> dict[str, Handler]:
     """By verb, what carries out commands to alarms: the judge. The answer is the alarm as it stands then.
 
     `alarms` changes nothing; it is answered with every alarm that is of interest.
@@ -37,7 +37,7 @@ def alarm_handlers(judge: Judge, store: Store, utc: Callable[[], float] = time.t
 
     def list_alarms(_command: Command) -> Order:
         standing: Future[list[AlarmState]] = Future()
-        standing.set_result([state for state in store.alarms() if state.of_interest])
+        standing.set_result([state for state in ledger.alarms() if state.of_interest])
         return Order(standing, ANSWER_WITHIN_S, lambda states: {"alarms": [_alarm(state) for state in states]})
 
     return {**dict.fromkeys(("shelve", *_MAKE), obey), "alarms": list_alarms}

@@ -190,6 +190,13 @@ class MqttSection(Section):
     max_in_flight: int = Field(
         default=20, ge=1, le=1000, description="Alarm messages sent ahead of their acknowledgement."
     )
+    outbox_per_second: float = Field(
+        default=200.0,
+        ge=1.0,
+        le=10_000.0,
+        description="Alarm messages a second at most once `max_in_flight` were sent at once: what has gathered while "
+        "the broker was away leaves no faster.",
+    )
     home_assistant: bool = Field(
         default=False,
         description="Whether Home Assistant is told of the box and its channels, by MQTT device discovery.",
@@ -311,8 +318,17 @@ class AlarmsSection(Section):
         le=86_400.0,
         description="Seconds in which the engine leaves windows out that raise an alarm.",
     )
+    disk_after_s: float = Field(
+        default=60.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds for which there must be too little room on the disk, or the store take nothing.",
+    )
     disk_free_min_mb: float = Field(
-        default=500.0, ge=0.0, le=1e6, description="Less room on the disk of the store raises an alarm; 0: never."
+        default=500.0,
+        ge=0.0,
+        le=1e6,
+        description="Less room on the disk of the store raises an alarm; 0: only a store that takes nothing does.",
     )
     technical_clear_s: float = Field(
         default=10.0,
@@ -337,6 +353,13 @@ class StoreSection(Section):
     """Where alarms, unsent messages and references are kept."""
 
     path: AnyPath = Field(default_factory=_default_store, description="The SQLite database; made when absent.")
+    max_bytes: int = Field(
+        default=10_000_000_000,
+        ge=1_000_000,
+        le=10**15,
+        description="How large the database may become, with the files beside it. What can be spared makes room, sound "
+        "first; alarms and their messages never do.",
+    )
 
 
 class MetricsSection(Section):

@@ -49,6 +49,9 @@ from asdstream.scoring.belonging import ReferenceRefusedError
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import Reference
 from asdstream.service_manager import ServiceManager
+from asdstream.store.database import StoreError
+from asdstream.store.ledger import Ledger
+from asdstream.store.room import RoomKeeper
 from asdstream.store.store import Store
 from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
 from asdstream.web.metrics import Metrics
@@ -79,6 +82,8 @@ KEEP_EVERY_S = 10.0
 """How much of what happens between two transitions a crash can make the alarms forget."""
 NODE = ""
 """In place of a channel: what belongs to all of them."""
+ROOM_EVERY_S = 5.0
+"""How soon room is made where there is none left."""
 REFERENCES_EVERY_S = 2.0
 """How soon references that a command has put into the store are taken up."""
 STOP_WITHIN_S = 3.0
@@ -107,14 +112,20 @@ class Daemon:
         self._bundle = bundles.load(bundles.resolve(config.bundle))
         self._topics = Topics(config.site.name, config.site.node)
         self._boot_id = str(ULID())
-        self._store = Store(config.store.path)
+        self._store = Store(config.store.path, config.store.max_bytes)
+        self._ledger = Ledger(self._store)
+        self._room = RoomKeeper(
+            self._store, config.store.max_bytes, self._disk_free, lambda: self._ledger.problem is not None
+        )
         engine = config.engine
         self._embedder = embedder_of(engine, self._bundle, config.store.path.parent)
-        presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._store.next_birth)
+        presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._ledger.next_birth)
         self._identity = f"asdstream-{config.site.name}-{config.site.node}"
         self._broker = broker_of(config.mqtt)
         self._client = MqttClient(self._broker, self._identity, presence)
-        self._outbox = OutboxPublisher(self._store, self._client, config.mqtt.max_in_flight)
+        self._outbox = OutboxPublisher(
+            self._ledger, self._client, config.mqtt.max_in_flight, config.mqtt.outbox_per_second
+        )
         self._listeners = {channel.id: self._listener(channel) for channel in config.channels}
         self._capture = Capture(list(self._listeners.values()), config.alarms.source_lost_after_s)
         self._separate_as = self._separations()
@@ -123,14 +134,15 @@ class Daemon:
         self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
         self._revisions = self._reference_revisions()
         self._references_due = time.monotonic()
+        self._references_problem: str | None = None
         self._commissioning = Commissioning(
             self._store, self._bundle, config.channels, config.alarms, self._separate_as
         )
         self._metrics = Metrics(__version__, (self._bundle.name, self._bundle.sha256), self._reading)
-        for state in self._store.alarms():
+        for state in self._ledger.alarms():
             self._metrics.stands(state)
         self._monitor = self._monitor_of(config)
-        remembered = self._store.snapshots()
+        remembered = self._ledger.snapshots()
         policy = alarm_policy(config.alarms)
         cases = {
             channel.id: Case(
@@ -141,7 +153,7 @@ class Daemon:
         }
         self._judge = Judge(
             cases,
-            self._store,
+            self._ledger,
             self._topics,
             self._boot_id,
             self._client.publish,
@@ -156,7 +168,7 @@ class Daemon:
         first = {channel.machine: channel.id for channel in reversed(config.channels)}
         self._live_enrolment = LiveEnrolment(first, self._hears, self._enrol)
         handlers = {
-            **alarm_handlers(self._judge, self._store),
+            **alarm_handlers(self._judge, self._ledger),
             "enroll": self._live_enrolment.begin,
             "reload": self._reload_order,
         }
@@ -199,12 +211,14 @@ class Daemon:
         self._retire_forgotten_channels()
         self._client.on_connection(self._connection_changed)
         self._capture.start(time.monotonic())
-        self._client.start()
+        # After every birth the outbox waits until all that stands has been told.
         self._outbox.start()
+        self._client.start()
         self._crew.hire("capture", self._capture_step)
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
+        self._crew.hire("room", self._room_step)
         self._crew.hire("commissioning", partial(self._commissioning.step, IDLE_S))
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
         if self._monitor is not None:
@@ -287,8 +301,12 @@ class Daemon:
             alarms = ChannelAlarms(policy, channel, machine, _new_id, snapshot)
             now = Instant(time.monotonic(), time.time())
             events = alarms.retire(now, "the channel is no longer configured")
-            self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
-            self._store.forget_channel(channel)
+            try:
+                self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
+                self._store.forget_channel(channel)
+            except StoreError as error:
+                log.warning("channel_not_retired", channel=channel, problem=str(error), again="at the next start")
+                continue
             log.warning("channel_retired", channel=channel, alarms_cleared=len(events))
 
     def _listen_on_mqtt(self) -> None:
@@ -351,7 +369,7 @@ class Daemon:
     def _engine_step(self) -> None:
         if time.monotonic() >= self._references_due:
             self._references_due = time.monotonic() + REFERENCES_EVERY_S
-            self._take_up_references()
+            self._look_for_references()
         self._lent_engine.serve()
         embeddings = self._engine.step(IDLE_S)
         if embeddings:
@@ -378,6 +396,10 @@ class Daemon:
         finally:
             self._cases_to_hear.task_done()
 
+    def _room_step(self) -> None:
+        self._room.keep()
+        self._crew.stop.wait(ROOM_EVERY_S)
+
     def _look_for_trouble(self, now: float) -> dict[str, Troubles]:
         """By channel, and of the node."""
         scored = self._judge.windows_scored
@@ -392,7 +414,7 @@ class Daemon:
         }
         shedding = {channel: self._engine.shedding(channel) for channel in self._troubles}
         given_way = {channel: given for channel, given in shedding.items() if given is not None}
-        return found | {NODE: self._node_troubles.look(given_way, self._disk_free())}
+        return found | {NODE: self._node_troubles.look(given_way, self._disk_free(), self._ledger.problem)}
 
     def _hand_to_judge(self, batch: Sequence[Embedding] | Sequence[Presence]) -> None:
         while not self._crew.stop.is_set():
@@ -412,7 +434,8 @@ class Daemon:
                 self._crew.failure = "the connection to the broker is no longer looked after: its thread has ended"
                 return
             self._give_sign_of_life(now)
-            if self._reload is not None and self._reload.accepted():
+            # Where the disk takes nothing, only this process knows how the alarms stand: it stays until that is stored.
+            if self._reload is not None and self._ledger.problem is None and self._reload.accepted():
                 self._end_reason = TAKEN_OVER
                 return
             if now >= next_health or self._engine.hop_changes != hop_changes or self._health_due.is_set():
@@ -442,6 +465,8 @@ class Daemon:
     def _reload_order(self, _command: Command) -> Order:
         if self._reload is None:
             raise CommandRefusedError("this daemon was started without a configuration file to read again")
+        if self._ledger.problem is not None:
+            raise CommandRefusedError(f"what the alarms remember would be lost: {self._ledger.problem}")
         return Order(self._reload.ask(), RELOAD_WITHIN_S, lambda _: {})
 
     def _all_done(self) -> bool:
@@ -449,8 +474,19 @@ class Daemon:
             self._capture.ended
             and self._engine.idle
             and self._cases_to_hear.unfinished_tasks == 0
-            and not (self._client.connected and self._store.outbox_size())
+            and not (self._client.connected and self._ledger.outbox_size())
         )
+
+    def _look_for_references(self) -> None:
+        try:
+            self._take_up_references()
+        except StoreError as error:
+            # Windows are scored against those that are known already.
+            if str(error) != self._references_problem:
+                log.warning("references_not_taken_up", problem=str(error))
+            self._references_problem = str(error)
+        else:
+            self._references_problem = None
 
     def _take_up_references(self) -> None:
         """On the engine's thread, because references of another bundle are embedded anew here."""
@@ -489,7 +525,7 @@ class Daemon:
             ),
         )
         self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
-        for state in self._store.alarms():
+        for state in self._ledger.alarms():
             # A broker that was started anew has forgotten what it retained, or remembers what has changed since.
             standing = state_message(self._topics, state)
             self._client.publish(standing.topic, standing.payload, qos=1, retain=standing.retain)
@@ -504,7 +540,7 @@ class Daemon:
     def _reading(self) -> NodeReading:
         """How it stands now; asked by the monitor, from its thread."""
         dropped, scored, now = self._engine.dropped, self._judge.windows_scored, time.monotonic()
-        problems = [self._client.problem, self._outbox.problem]
+        problems = [self._client.problem, self._outbox.problem, self._ledger.problem]
         channels = []
         for channel in self._config.channels:
             listener = self._listeners[channel.id]
@@ -533,7 +569,7 @@ class Daemon:
             problems=[problem for problem in problems if problem is not None],
             windows_waiting=self._engine.waiting,
             batches_waiting=self._cases_to_hear.qsize(),
-            outbox=self._store.outbox_size(),
+            outbox=self._ledger.outbox_size(),
             connected=self._client.connected,
             connections=self._client.connections,
             messages_dropped=self._client.dropped,
@@ -577,6 +613,7 @@ class Daemon:
             self._judge.keep()
         if not {"judge", "commissioning"} & set(left):
             self._commissioning.close()
+        self._tell_what_is_held(deadline)
         self._lent_engine.close()
         self._desk.close()
         self._capture.stop()
@@ -585,6 +622,15 @@ class Daemon:
         self._outbox.stop(max(0.1, (deadline - time.monotonic()) / 2))
         self._client.stop(max(0.1, deadline - time.monotonic()))
         self._store.close()
+
+    def _tell_what_is_held(self, deadline: float) -> None:
+        """What the disk does not take at the very end either is known to the broker alone."""
+        if self._ledger.settle():
+            return
+        while self._ledger.held and self._client.connected and time.monotonic() < deadline - 1.0:
+            time.sleep(0.02)
+        if self._ledger.held:
+            log.error("alarm_messages_lost", messages=self._ledger.held, problem=self._ledger.problem)
 
 
 def _new_id() -> str:

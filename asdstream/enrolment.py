@@ -23,6 +23,7 @@ from asdstream.engine.separate_as import SeparateAs, ways
 from asdstream.scoring.belonging import CLIPPED_SHARE, Candidate, refuse_bad_sound, refuse_strangers
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
+from asdstream.store.database import StoreError
 from asdstream.store.references import NewReference, Vectors
 from asdstream.store.store import Store
 
@@ -147,11 +148,15 @@ def references_of(
     found: dict[str, dict[str, NDArray[np.float32]]] = {entry.label: {} for entry in entries}
     hops = {entry.label: entry.held_out_hop_s for entry in entries}
     left_out: set[str] = set()
+    soundless: set[str] = set()
     for suffix, machine_type in ways(separate_as).items():
         maker = maker_of(bundle, machine_type)
         known = store.references.vectors(machine, maker)
         for entry in entries:
             vectors: Vectors | None = known.get(entry.label)
+            if vectors is None and not entry.audio_bytes:
+                soundless.add(entry.label)
+                continue
             if vectors is None and hops[entry.label] is not None:
                 left_out.add(entry.label)
                 continue
@@ -159,7 +164,11 @@ def references_of(
                 log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
                 samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
                 vectors = embed_reference(engine, samples, machine_type)
-                store.references.put_vectors(entry.label, maker, vectors)
+                try:
+                    store.references.put_vectors(entry.label, maker, vectors)
+                except StoreError as error:
+                    # It can be scored against all the same; the next start embeds it again.
+                    log.warning("reference_vectors_not_kept", reference=entry.label, problem=str(error))
             found[entry.label] |= {f"{branch}{suffix}": rows for branch, rows in vectors.items()}
     if left_out:
         log.warning(
@@ -168,10 +177,18 @@ def references_of(
             recordings=len(left_out),
             problem=f"bundle {bundle.name} has not embedded it yet: asdstream calibrate {machine} --save does",
         )
+    if soundless:
+        log.warning(
+            "references_without_sound_left_out",
+            machine=machine,
+            recordings=len(soundless),
+            problem=f"their sound was given up for lack of room, and bundle {bundle.name} has not embedded them: "
+            "enrol them again",
+        )
     return [
         Reference(f"{LABEL_PREFIX}{label}", vectors, hops[label])
         for label, vectors in found.items()
-        if label not in left_out
+        if label not in left_out | soundless
     ]
 
 

@@ -115,7 +115,7 @@ def embed_kept(
     for kind in ways(separate_as).values():
         known = store.references.vectors(machine, maker_of(bundle, kind))
         for entry in entries:
-            if entry.label not in known and entry.held_out_hop_s is not None:
+            if entry.label not in known and entry.held_out_hop_s is not None and entry.audio_bytes:
                 samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
                 vectors = _embedded(engine, samples, entry.held_out_hop_s, kind)
                 store.references.put_vectors(entry.label, maker_of(bundle, kind), vectors)

@@ -21,8 +21,7 @@ from asdstream.mqtt.alarm_messages import event_messages
 from asdstream.mqtt.payloads import ScorePayload
 from asdstream.mqtt.topics import Topics
 from asdstream.scoring.machine_scorer import MachineScorer
-from asdstream.store.database import StoreError
-from asdstream.store.store import Store
+from asdstream.store.ledger import Ledger
 from asdstream.witness import Witness
 
 log = structlog.get_logger()
@@ -39,7 +38,7 @@ class Case:
 class Judge:
     """Scores embeddings and moves the alarms; owned by one thread.
 
-    Transitions are committed to the store, with the messages that tell of them, before anything else happens; scores
+    Transitions are entered into the ledger, with the messages that tell of them, before anything else happens; scores
     are only passed on to `publish`, since a lost score is replaced by the next one a hop later. `node` holds the alarms
     that belong to no channel. While a channel `learns` what its machine sounds like, its windows raise no alarm. In
     every method `utc` is seconds since the epoch; `clock` is monotonic.
@@ -48,7 +47,7 @@ class Judge:
     def __init__(
         self,
         cases: Mapping[str, Case],
-        store: Store,
+        ledger: Ledger,
         topics: Topics,
         boot_id: str,
         publish: Callable[[str, bytes], object],
@@ -59,7 +58,7 @@ class Judge:
         learns: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._cases = cases
-        self._store = store
+        self._ledger = ledger
         self._topics = topics
         self._boot_id = boot_id
         self._publish = publish
@@ -114,7 +113,11 @@ class Judge:
                 self._commit(alarms, alarms.source_back(self._instant(utc)))
 
     def check(self, troubles: Mapping[str, Mapping[AlarmKind, str | None]], utc: float) -> None:
-        """Take in what is wrong at present, by channel; the empty name stands for the node."""
+        """Take in what is wrong at present, by channel; the empty name stands for the node.
+
+        To be called about once a second: what the store did not take before, it is asked to take here.
+        """
+        self._ledger.settle()
         for channel, found in troubles.items():
             alarms = self._alarms[channel]
             self._commit(alarms, alarms.check(self._instant(utc), found))
@@ -122,7 +125,8 @@ class Judge:
     def submit(self, command: Command) -> "Future[AlarmState]":
         """From any thread: have `command` carried out by the thread of the judge.
 
-        Gives the alarm as it stands then, once that is on disk; raises `CommandRefusedError` where it makes no sense.
+        Gives the alarm as it stands then, once that is in the ledger; raises `CommandRefusedError` where it makes no
+        sense.
         """
         answer: Future[AlarmState] = Future()
         self._commands.put((command, answer))
@@ -148,10 +152,7 @@ class Judge:
 
     def keep(self) -> None:
         """Put what the alarms remember between transitions on disk, so that a restart goes on from about here."""
-        try:
-            self._store.commit([alarms.snapshot() for alarms in self._alarms.values()], [])
-        except StoreError as error:
-            log.warning("alarms_not_kept", problem=str(error))
+        self._ledger.commit([alarms.snapshot() for alarms in self._alarms.values()], [])
 
     def _carry_out(self, command: Command, utc: float) -> AlarmState:
         channel, _, kind = command.alarm_id.rpartition(".")
@@ -169,7 +170,7 @@ class Judge:
     def _commit(self, alarms: ChannelAlarms, events: Sequence[AlarmEvent]) -> None:
         if not events:
             return
-        self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
+        self._ledger.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
         self._wake_outbox()
         for event in events:
             if self._witness is not None:

@@ -20,11 +20,20 @@ class TokenBucket:
         self._tokens = float(burst)
         self._filled = clock()
 
-    def take(self) -> bool:
-        """Take a token, where there is one."""
+    @property
+    def next_s(self) -> float:
+        """Seconds until there is a token; 0 where there is one."""
+        self._fill()
+        return max(0.0, (1.0 - self._tokens) / self._per_second)
+
+    def _fill(self) -> None:
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_second)
         self._filled = now
+
+    def take(self) -> bool:
+        """Take a token, where there is one."""
+        self._fill()
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0

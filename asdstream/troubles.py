@@ -74,14 +74,20 @@ class NodeTroubles:
         self._free_min_mb = free_min_mb
         self._dropped = 0
 
-    def look(self, shedding: Mapping[str, Shedding], free_bytes: int | None) -> Troubles:
-        """With what channels have given way, and the room on the disk of the store, None where it cannot be told."""
+    def look(
+        self, shedding: Mapping[str, Shedding], free_bytes: int | None, store_problem: str | None = None
+    ) -> Troubles:
+        """With what channels have given way, the room on the disk of the store, None where it cannot be told, and why
+        the store takes nothing, None where it does.
+        """
         found: dict[AlarmKind, str | None] = {AlarmKind.OVERLOAD: None}
         dropped = sum(given.windows_dropped for given in shedding.values())
         if dropped > self._dropped or any(given.hop_s > self._hops[name] for name, given in shedding.items()):
             found[AlarmKind.OVERLOAD] = "the engine cannot keep up: windows are left out"
         self._dropped = dropped
-        if free_bytes is not None:
+        if store_problem is not None:
+            found[AlarmKind.DISK] = f"alarms cannot be stored: {store_problem}"
+        elif free_bytes is not None:
             free_mb = free_bytes / MB
             if free_mb < self._free_min_mb:
                 found[AlarmKind.DISK] = f"less than {self._free_min_mb:g} MB are free on the disk of the store"

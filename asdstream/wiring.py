@@ -133,6 +133,7 @@ def alarm_policy(alarms: AlarmsSection) -> AlarmPolicy:
         stalled_after_s=alarms.stalled_after_s,
         unscored_after_s=alarms.unscored_after_s,
         overload_after_s=alarms.overload_after_s,
+        disk_after_s=alarms.disk_after_s,
         technical_clear_s=alarms.technical_clear_s,
     )
 

@@ -27,6 +27,7 @@ from asdstream.mqtt.topics import Topics
 from asdstream.scoring.calibration import Calibration
 from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.scorer import Scorer
+from asdstream.store.ledger import Ledger
 from asdstream.store.store import Store
 
 EPOCH = 1_800_000_000.0
@@ -64,7 +65,7 @@ class Line:
         alarm = ChannelAlarms(policy, "fan-1", "fan", lambda: f"{next(numbers):026d}")
         self._judge = Judge(
             {"fan-1": Case(scorer, alarm)},
-            self.store,
+            Ledger(self.store),
             Topics("plant", "line"),
             "boot",
             lambda _topic, payload: self.scores.append(json.loads(payload)),

@@ -21,6 +21,8 @@ from asdstream.mqtt.topics import Topics
 from asdstream.scoring.calibration import Calibration
 from asdstream.scoring.false_alarms import FalseAlarmRate
 from asdstream.scoring.scorer import Scorer
+from asdstream.store.database import StoreError
+from asdstream.store.ledger import Ledger
 from asdstream.store.store import Store
 
 NORMAL = np.array([1.0, 0.0, 0.0], np.float32)
@@ -32,6 +34,7 @@ class Factory:
 
     def __init__(self, path: Path, *, known: bool = True) -> None:
         self.store = Store(path / "state.db")
+        self.ledger = Ledger(self.store, clock=lambda: 12.5)
         self.published: list[tuple[str, dict[str, object]]] = []
         self.wakes = 0
         rng = np.random.default_rng(0)
@@ -42,7 +45,7 @@ class Factory:
         alarm = ChannelAlarms(AlarmPolicy(k=2, n=3), "fan-1", "fan", lambda: f"{next(identities):026d}")
         self.judge = Judge(
             {"fan-1": Case(scorer, alarm)},
-            self.store,
+            self.ledger,
             Topics("plant", "line"),
             "boot",
             lambda topic, payload: self.published.append((topic, json.loads(payload))),
@@ -182,7 +185,23 @@ def test_what_happens_between_transitions_is_kept_when_asked_to(factory: Factory
     assert len(kept["fan-1"].windows.history) == 1
     assert "" in kept
     assert factory.store.outbox_size() == 0
-    factory.store.close()
-    with capture_logs() as logs:
+
+
+def test_what_the_disk_does_not_take_waits_in_the_ledger_and_is_stored_with_the_next_check(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(factory.store, "commit", full)
+        patch.setattr(factory.store, "catch_up", full)
+        factory.hear(STRANGE, STRANGE)
         factory.judge.keep()
-    assert [line["event"] for line in logs] == ["alarms_not_kept"]
+        factory.judge.check({"": {AlarmKind.DISK: factory.ledger.problem}}, utc=50.0)
+    assert [line["event"] for line in logs].count("disk_takes_nothing") == 1
+    assert factory.store.outbox_size() == 0
+    assert factory.wakes == 2, "what is in memory is to be sent"
+    factory.judge.check({}, utc=51.0)
+    assert told(factory) == [("raised", None), ("raised", None)]
+    assert {state.alarm_id for state in factory.store.alarms() if state.active} == {"fan-1.anomaly", "disk"}

@@ -104,3 +104,10 @@ def test_a_disk_is_nearly_full_until_there_is_clearly_more_room() -> None:
     assert node.look({}, 600 * MB)[AlarmKind.DISK] is None
     assert AlarmKind.DISK not in node.look({}, None)
     assert NodeTroubles({}, free_min_mb=0.0).look({}, 0)[AlarmKind.DISK] is None
+
+
+def test_a_store_that_takes_nothing_is_told_whatever_room_there_seems_to_be() -> None:
+    node = NodeTroubles({}, free_min_mb=0.0)
+    told = node.look({}, 10_000 * MB, "the database is read-only")[AlarmKind.DISK]
+    assert told == "alarms cannot be stored: the database is read-only"
+    assert node.look({}, None, "the database is read-only")[AlarmKind.DISK] == told

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from asdstream.alarms.event import AlarmEvent, AlarmState
+from asdstream.alarms.event import AlarmEvent, AlarmState, Transition
 from asdstream.mqtt.payloads import AlarmPayload, EventPayload
 from asdstream.mqtt.topics import Topics
 from asdstream.store.outbox_message import OutboxMessage
@@ -19,6 +19,8 @@ def event_messages(topics: Topics, events: Iterable[AlarmEvent], boot_id: str) -
     messages = []
     for event in events:
         if event.transition.has_event:
-            messages.append(OutboxMessage(topics.alarm_event, EventPayload.of(event, boot_id).encode()))
+            essential = event.transition is not Transition.UPDATED
+            payload = EventPayload.of(event, boot_id).encode()
+            messages.append(OutboxMessage(topics.alarm_event, payload, essential=essential))
         messages.append(state_message(topics, event.state))
     return messages

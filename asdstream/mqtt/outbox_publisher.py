@@ -1,4 +1,4 @@
-"""Carries the outbox to the broker: in order, a few in flight, deleted only when acknowledged."""
+"""Carries the outbox to the broker: in order, a few in flight and so many a second, deleted only when acknowledged."""
 
 import threading
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from asdstream.mqtt.outbox_queue import OutboxQueue
 from asdstream.pulse import Pulse
 from asdstream.store.database import StoreError
 from asdstream.store.outbox_message import OutboxRow
+from asdstream.token_bucket import TokenBucket
 
 log = structlog.get_logger()
 
@@ -36,14 +37,19 @@ class Outbox(Protocol):
 
 
 class OutboxPublisher:
-    """A thread between store and client. Make it before the client starts, so that it hears of the first connection.
+    """A thread between store and client. Start it before the client, so that it hears of the first connection.
 
-    `pulse` beats at least every few seconds, whether or not there is a broker.
+    It hears of connections after all who were told to listen before it was started: what they publish leaves first. At
+    most `max_in_flight` messages are sent at once and then `per_second` a second, so that what has gathered while the
+    broker was away does not flood it. `pulse` beats at least every few seconds, whether or not there is a broker.
     """
 
-    def __init__(self, store: Outbox, client: MqttClient, max_in_flight: int = 20) -> None:
+    def __init__(self, store: Outbox, client: MqttClient, max_in_flight: int = 20, per_second: float = 200.0) -> None:
         self._store = store
+        self._client = client
         self._queue = OutboxQueue(max_in_flight)
+        self._bucket = TokenBucket(per_second, max_in_flight)
+        self._pause_s = LOOK_AGAIN_S
         self._problem: str | None = None
         self._acknowledged_total = 0
         self._done: list[int] = []
@@ -56,7 +62,6 @@ class OutboxPublisher:
         self._answers: list[_Answer] = []
         self.pulse = Pulse()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-        client.on_connection(self._connection_changed)
 
     @property
     def alive(self) -> bool:
@@ -75,6 +80,7 @@ class OutboxPublisher:
 
     def start(self) -> None:
         """Begin; without a connection the messages wait."""
+        self._client.on_connection(self._connection_changed)
         self._thread.start()
 
     def wake(self) -> None:
@@ -109,8 +115,9 @@ class OutboxPublisher:
             self.pulse.beat()
             with self._condition:
                 if not self._news:
-                    self._condition.wait(LOOK_AGAIN_S)
+                    self._condition.wait(self._pause_s)
                 self._news = False
+                self._pause_s = LOOK_AGAIN_S
                 connection, answers, start_over = self._connection, self._answers, self._start_over
                 self._answers, self._start_over = [], False
             try:
@@ -154,6 +161,9 @@ class OutboxPublisher:
         """On the very connection whose start the queue knows of: on a later one the order would be lost."""
         for row in self._store.outbox_pending(self._queue.room, after=self._queue.latest):
             message = row.message
+            if not self._bucket.take():
+                self._pause_s = self._bucket.next_s
+                return
             if row.id in self._done:
                 # Taken, but the store could not delete it yet.
                 self._queue.sent(row.id)

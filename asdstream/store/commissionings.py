@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.store.database import Database, StoreError
-from asdstream.store.references import References, Vectors
+from asdstream.store.references import NewReference, References, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Commissionings:
 
     def keep(self, machine: str, piece: KeptPiece, maker: str, audio: bytes, vectors: Vectors) -> None:
         """Keep `piece`, whose id is given here, with its sound as FLAC and the vectors that `maker` made of it."""
+        self._references.find_room([NewReference(piece.stretch, piece.channel, audio, vectors)])
         with self._database.transaction() as connection:
             made = connection.execute(
                 "INSERT INTO commissioning_piece"

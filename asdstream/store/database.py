@@ -13,6 +13,8 @@ APPLICATION_ID = 0x61736473
 BUSY_TIMEOUT_S = 5.0
 """The daemon and a command may write to the same file; each transaction takes milliseconds."""
 JOURNAL_LIMIT_BYTES = 16 * 1024 * 1024
+_NO_ROOM_TO_SHARE = "SQLITE_IOERR_SHM"
+"""So SQLite names what is wrong with the index of its write-ahead log, which only several processes need on disk."""
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     (
@@ -50,6 +52,10 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE TABLE commissioning_report (machine TEXT PRIMARY KEY, report TEXT NOT NULL) STRICT, WITHOUT ROWID",
         "CREATE INDEX commissioning_piece_machine ON commissioning_piece (machine)",
     ),
+    (
+        # What may be given up for lack of room says so.
+        "ALTER TABLE outbox ADD COLUMN essential INTEGER NOT NULL DEFAULT 1",
+    ),
 )
 """One list of statements per schema version; a released one is never changed, only followed by another."""
 
@@ -59,36 +65,34 @@ class StoreError(AsdstreamError):
 
 
 class Database:
-    """One connection, shared by the threads of this process; every write is a transaction."""
+    """One connection, shared by the threads of this process; every write is a transaction.
+
+    A disk without room for the few kB by which processes share a database does not keep one from being read: it is then
+    opened for this process alone, until the first write that succeeds.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or make the file at `path` and bring it to the newest schema; raises `StoreError`."""
         self.path = path
         self._lock = threading.RLock()
+        self._alone = False
+        self._reopen = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise StoreError(f"The database {path} cannot be opened: {error}") from error
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise StoreError(f"The database {path} cannot be used: {error}") from error
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection = self._open()
 
     def close(self) -> None:
         """Safe to call twice."""
         with self._lock:
+            self._reopen = False
             self._connection.close()
 
     def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self._lock:
+            self._open_again()
             try:
                 return self._connection.execute(statement, parameters).fetchall()
             except sqlite3.Error as error:
@@ -98,6 +102,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All statements of the block or none; on disk when the block has ended."""
         with self._lock:
+            self._open_again()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -108,6 +113,60 @@ class Database:
                         self._connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise StoreError(f"The database {self.path} cannot be written: {error}") from error
+            if self._alone:
+                # Opened anew by the next caller: a failure then must not look as if this write had failed.
+                self._connection.close()
+                self._reopen = True
+
+    @property
+    def used_bytes(self) -> int:
+        """What the content takes; the log of the writes (`-wal`) takes up to `JOURNAL_LIMIT_BYTES` beside it."""
+        pages, free, size = self._pages()
+        return (pages - free) * size
+
+    @property
+    def slack_bytes(self) -> int:
+        """Room within the file: what was deleted there is not given back to the disk, but filled again."""
+        _, free, size = self._pages()
+        return free * size
+
+    def _pages(self) -> tuple[int, int, int]:
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, size = (int(self.read(f"PRAGMA {name}")[0][0]) for name in names)
+        return pages, free, size
+
+    def _open_again(self) -> None:
+        if self._reopen:
+            self._connection = self._open()
+            self._reopen = False
+
+    def _open(self) -> sqlite3.Connection:
+        self._alone = False
+        try:
+            return self._connect()
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith(_NO_ROOM_TO_SHARE):
+                raise StoreError(f"The database {self.path} cannot be used: {error}") from error
+        except sqlite3.Error as error:
+            raise StoreError(f"The database {self.path} cannot be used: {error}") from error
+        self._alone = True
+        try:
+            return self._connect()
+        except sqlite3.Error as error:
+            raise StoreError(f"The database {self.path} cannot be used: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        self._connection = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if self._alone:
+                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+        return self._connection
 
     def _prepare(self) -> None:
         application, version = (

@@ -2,7 +2,8 @@
 
 Every change makes a new revision of the machine's set and no reference is deleted, so that any earlier set can be had
 back; only of what is held out for the calibration, which may be hours, the oldest goes when there is too much. The
-audio is kept so that another bundle can embed it again; vectors are kept per bundle.
+audio is kept so that another bundle can embed it again, and given up, where it can be spared, when there is no room
+(`References.give_up_sound`); vectors are kept per bundle.
 """
 
 import sqlite3
@@ -16,6 +17,7 @@ from asdstream.store.database import Database, StoreError
 from asdstream.store.flac_length import HEADER_BYTES, flac_seconds
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
+MB = 1_000_000
 
 Vectors = Mapping[str, NDArray[np.float32]]
 """By branch, float32 of shape (windows, D)."""
@@ -39,7 +41,8 @@ class NewReference:
 class ReferenceEntry:
     """A reference in the present set; `revision` is the one it came with, `at` UTC seconds, `audio_bytes` a size.
 
-    `held_out_hop_s` as in `NewReference`; `seconds` is how long it is, None where its audio does not say.
+    `held_out_hop_s` as in `NewReference`; `seconds` is how long it is, None where its audio does not say. Where its
+    sound was given up for lack of room `audio_bytes` is 0.
     """
 
     label: str
@@ -68,8 +71,9 @@ class Revision:
 class References:
     """The reference sets of all machines."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, max_bytes: int | None = None) -> None:
         self._database = database
+        self._max_bytes = max_bytes
 
     def add(
         self,
@@ -89,11 +93,8 @@ class References:
         if not references:
             raise StoreError("There is no reference to add; give at least one recording")
         for reference in references:
-            if not 0 < len(reference.audio) <= MAX_AUDIO_BYTES:
-                raise StoreError(
-                    f"The audio of reference {reference.name} is {len(reference.audio)} bytes long; "
-                    f"it should be between 1 and {MAX_AUDIO_BYTES}"
-                )
+            _refuse_size(reference)
+        self.find_room(references)
         with self._database.transaction() as connection:
             for reference in references:
                 _insert(connection, machine, reference, {bundle: reference.vectors})
@@ -103,6 +104,7 @@ class References:
     def put_unseen(self, machine: str, reference: NewReference, made: Mapping[str, Vectors]) -> None:
         """Put a recording in that belongs to no revision until it is revealed, with its vectors by bundle."""
         _refuse_size(reference)
+        self.find_room([reference])
         with self._database.transaction() as connection:
             _insert(connection, machine, reference, made)
 
@@ -198,7 +200,33 @@ class References:
         rows = self._database.read("SELECT audio FROM reference WHERE label = ?", (label,))
         if not rows:
             raise StoreError(f"There is no reference {label}")
+        if not rows[0][0]:
+            raise StoreError(f"The sound of reference {label} was given up when the store was full; enrol it again")
         return bytes(rows[0][0])
+
+    def give_up_sound(self, count: int) -> int:
+        """Forget sound that can be spared, oldest first, until `count` bytes are free or none is left; the bytes freed.
+
+        First that of references that are in no present set, then that of what is held out for the calibration. Their
+        vectors stay: only a bundle that has not embedded them yet misses the sound. References that are in use keep it.
+        """
+        rows = self._database.read(
+            "SELECT label, length(audio), max(until IS NULL) AS used FROM reference JOIN reference_span USING (label)"
+            " WHERE length(audio) > 0 GROUP BY label"
+            " HAVING NOT used OR EXISTS (SELECT 1 FROM reference_held_out AS held WHERE held.label = reference.label)"
+            " ORDER BY used, label"
+        )
+        given_up, freed = [], 0
+        # Labels are ULIDs, so their order is that of time.
+        for label, size, _ in rows:
+            if freed >= count:
+                break
+            given_up.append((label,))
+            freed += size
+        if given_up:
+            with self._database.transaction() as connection:
+                connection.executemany("UPDATE reference SET audio = x'' WHERE label = ?", given_up)
+        return freed
 
     def vectors(self, machine: str, bundle: str) -> dict[str, Vectors]:
         """By label, the vectors that `bundle` made of the present set; those it has not embedded yet are absent."""
@@ -218,6 +246,20 @@ class References:
         """Keep what another bundle makes of a reference."""
         with self._database.transaction() as connection:
             _put_vectors(connection, label, bundle, vectors)
+
+    def find_room(self, references: Sequence[NewReference]) -> None:
+        """Give up sound that can be spared, where there is no room for these; StoreError where that is too little."""
+        if self._max_bytes is None:
+            return
+        needed = sum(
+            len(reference.audio) + sum(rows.nbytes for rows in reference.vectors.values()) for reference in references
+        )
+        over = self._database.used_bytes + needed - self._max_bytes
+        if over > 0 and over > self.give_up_sound(over):
+            raise StoreError(
+                f"{_many(len(references))} of {needed / MB:.1f} MB would make the store larger than the "
+                f"{self._max_bytes / MB:.1f} MB of store.max_bytes: raise it, or remove references that are not needed"
+            )
 
     def _new_revision(self, connection: sqlite3.Connection, machine: str, at: float, actor: str, action: str) -> int:
         revision = _newest(connection, machine) + 1

@@ -11,6 +11,7 @@ from mosquitto_broker import MosquittoBroker
 
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
+from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
 from asdstream.mqtt.outbox_queue import OutboxQueue
 from asdstream.store.database import StoreError
@@ -73,6 +74,35 @@ def test_messages_leave_in_order_and_are_deleted_once_acknowledged(store: Store,
         until(lambda: len(received) == 40 and store.outbox_size() == 0)
         assert publisher.acknowledged == 40
     assert received == list(range(40))
+
+
+def test_after_a_connection_what_stands_is_told_before_the_outbox_which_leaves_at_a_bounded_rate(
+    store: Store, mosquitto: MosquittoBroker
+) -> None:
+    standing = range(1000, 1100)
+    put(store, range(60))
+    with listening(mosquitto) as received:
+        client = MqttClient(Broker(mosquitto.host, mosquitto.port), "publisher")
+        publisher = OutboxPublisher(store, client, max_in_flight=10, per_second=100.0)
+
+        def tell_what_stands(connection: Connection | None) -> None:
+            if connection is not None:
+                for number in standing:
+                    connection.publish("event/state", str(number).encode(), qos=1, retain=False)
+                    time.sleep(0.001)
+
+        client.on_connection(tell_what_stands)
+        publisher.start()
+        client.start()
+        until(lambda: len(received) > len(standing))
+        began = time.monotonic()
+        until(lambda: len(received) == len(standing) + 60)
+        took_s = time.monotonic() - began
+        publisher.stop()
+        client.stop()
+    assert received == [*standing, *range(60)]
+    # The first ten at once, the other fifty in half a second.
+    assert 0.3 < took_s < 5.0
 
 
 def test_nothing_is_deleted_while_there_is_no_broker(
