@@ -38,11 +38,15 @@ Status = Literal["ok", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command that is being carried out: `outcome` comes `within_s` or never; `tell` makes of it what is answered."""
+    """A command that is being carried out: `outcome` comes `within_s` or never; `tell` makes of it what is answered.
+
+    An answer too large to be `kept` is not given again: a command that only asks may as well be carried out again.
+    """
 
     outcome: "Future[Any]"
     within_s: float
     tell: Callable[[Any], dict[str, Any]]
+    kept: bool = True
 
 
 Handler = Callable[[Command], Order]
@@ -221,9 +225,17 @@ class CommandDesk:
             log.warning("command_failed", verb=item.command.verb, problem=f"{type(error).__name__}: {error}")
             self._answer(item.command, "failed", f"{error}" or type(error).__name__)
         else:
-            self._answer(item.command, "ok", None, data)
+            self._answer(item.command, "ok", None, data, kept=item.order.kept)
 
-    def _answer(self, command: Command, status: Status, error: str | None, data: dict[str, Any] | None = None) -> None:
+    def _answer(
+        self,
+        command: Command,
+        status: Status,
+        error: str | None,
+        data: dict[str, Any] | None = None,
+        *,
+        kept: bool = True,
+    ) -> None:
         log.info("command", verb=command.verb, actor=command.actor, status=status, problem=error)
         reply = self._reply(command.transaction, status, error, data)
         with self._lock:
@@ -232,6 +244,8 @@ class CommandDesk:
             answered = [name for name, one in self._entries.items() if one.reply is not None]
             for name in answered[:-REMEMBERED]:
                 del self._entries[name]
+            if not kept:
+                del self._entries[command.transaction]
         self._send(command.transaction, entry)
 
     def _refuse(self, transaction: str, error: str) -> None:

@@ -362,6 +362,23 @@ class StoreSection(Section):
     )
 
 
+class ClipsSection(Section):
+    """The sound around each alarm, kept in the folder `clips` beside the store."""
+
+    enabled: bool = Field(default=True, description="Whether any is kept.")
+    pre_roll_s: float = Field(
+        default=15.0,
+        ge=0.0,
+        le=60.0,
+        description="Seconds before the raise; what raises an alarm takes some to be told from chance.",
+    )
+    post_roll_s: float = Field(default=10.0, ge=0.0, le=60.0, description="Seconds after it.")
+    max_bytes: int = Field(
+        default=2_000_000_000, ge=1_000_000, le=10**15, description="Of all clips together; the oldest make room."
+    )
+    max_age_days: float = Field(default=90.0, gt=0.0, le=36_500.0, description="Older ones are deleted.")
+
+
 class MetricsSection(Section):
     """The daemon's own small web server; the table's presence switches it on."""
 
@@ -609,6 +626,7 @@ class Config(Section):
     mqtt: MqttSection = MqttSection()
     engine: EngineSection = EngineSection()
     alarms: AlarmsSection = AlarmsSection()
+    clips: ClipsSection = ClipsSection()
     store: StoreSection
     metrics: MetricsSection | None = None
     web: WebSection = WebSection()

@@ -22,6 +22,7 @@ from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.window import Window
+from asdstream.clip_commands import clip_handler
 from asdstream.command_desk import CommandDesk, Order
 from asdstream.commissioning import Commissioning
 from asdstream.config import ChannelSection, Config, MqttSettings
@@ -33,6 +34,7 @@ from asdstream.engine.overload import OverloadPolicy
 from asdstream.engine.separate_as import SeparateAs
 from asdstream.enrolment import Belonging, Sound, enrol_sounds, references_of
 from asdstream.health import channel_health
+from asdstream.inquiry import Inquiry
 from asdstream.judge import Case, Judge
 from asdstream.live_enrolment import LiveEnrolment, LiveReference
 from asdstream.mqtt.alarm_messages import event_messages, state_message
@@ -61,6 +63,7 @@ from asdstream.wiring import (
     alarm_policy,
     bearable_rate,
     broker_of,
+    clips_of,
     embedder_of,
     engine_loop_of,
     make_source,
@@ -87,6 +90,8 @@ ROOM_EVERY_S = 5.0
 REFERENCES_EVERY_S = 2.0
 """How soon references that a command has put into the store are taken up."""
 STOP_WITHIN_S = 3.0
+CLIPS_WITHIN_S = 0.5
+"""Of that, for clips whose sound is cut short: some, but the messages of their alarms matter more."""
 STILL_S = 45.0
 """A thread that has not come round for so long stands still: longer than a name server may keep one waiting."""
 RELOAD_WITHIN_S = 120.0
@@ -117,6 +122,7 @@ class Daemon:
         self._room = RoomKeeper(
             self._store, config.store.max_bytes, self._disk_free, lambda: self._ledger.problem is not None
         )
+        self._clips = clips_of(config.clips, config.store.path.parent / "clips", [one.id for one in config.channels])
         engine = config.engine
         self._embedder = embedder_of(engine, self._bundle, config.store.path.parent)
         presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._ledger.next_birth)
@@ -162,6 +168,7 @@ class Daemon:
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
             self._metrics,
             self._commissioning.learns,
+            Inquiry(self._listeners, self._store.references, self._clips),
         )
         self._lent_engine = LentEngine(self._embedder, engine.max_batch)
         # The first channel of a machine speaks for it, as it does for the commands.
@@ -169,6 +176,7 @@ class Daemon:
         self._live_enrolment = LiveEnrolment(first, self._hears, self._enrol)
         handlers = {
             **alarm_handlers(self._judge, self._ledger),
+            "clip": clip_handler(self._clips),
             "enroll": self._live_enrolment.begin,
             "reload": self._reload_order,
         }
@@ -218,6 +226,8 @@ class Daemon:
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
+        if self._clips is not None:
+            self._crew.hire("clips", partial(self._clips.step, IDLE_S))
         self._crew.hire("room", self._room_step)
         self._crew.hire("commissioning", partial(self._commissioning.step, IDLE_S))
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
@@ -337,6 +347,8 @@ class Daemon:
 
     def _window_complete(self, window: Window) -> None:
         self._live_enrolment.hear(window)
+        if self._clips is not None:
+            self._clips.hear(window)
         self._engine.offer(window)
 
     def _hears(self, channel: str) -> bool:
@@ -616,6 +628,8 @@ class Daemon:
         self._tell_what_is_held(deadline)
         self._lent_engine.close()
         self._desk.close()
+        if self._clips is not None and "clips" not in left:
+            self._clips.close(min(CLIPS_WITHIN_S, deadline - time.monotonic()))
         self._capture.stop()
         if self._monitor is not None:
             self._monitor.stop()

@@ -14,13 +14,15 @@ from asdstream.alarms.alarm import alarm_name
 from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.command import Command, CommandRefusedError
 from asdstream.alarms.elapsed import Instant
-from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState
+from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
 from asdstream.audio.capture import Presence
 from asdstream.engine.embedding import Embedding
+from asdstream.inquiry import Inquiry
 from asdstream.mqtt.alarm_messages import event_messages
 from asdstream.mqtt.payloads import ScorePayload
 from asdstream.mqtt.topics import Topics
 from asdstream.scoring.machine_scorer import MachineScorer
+from asdstream.scoring.scored_window import ScoredWindow
 from asdstream.store.ledger import Ledger
 from asdstream.witness import Witness
 
@@ -56,6 +58,7 @@ class Judge:
         node: ChannelAlarms | None = None,
         witness: Witness | None = None,
         learns: Callable[[str], bool] = lambda _: False,
+        inquiry: Inquiry | None = None,
     ) -> None:
         self._cases = cases
         self._ledger = ledger
@@ -65,6 +68,7 @@ class Judge:
         self._wake_outbox = wake_outbox
         self._clock = clock
         self._witness = witness
+        self._inquiry = inquiry
         self._learns = learns
         self._alarms = {channel: case.alarms for channel, case in cases.items()}
         if node is not None:
@@ -95,7 +99,7 @@ class Judge:
             scored = case.scorer.score(embedding)
             self._scored[channel] += 1
             if not learns:
-                self._commit(case.alarms, case.alarms.observe(scored))
+                self._commit(case.alarms, self._observe(case, embedding, scored))
             told = replace(scored, published=self._clock())
             self._publish(self._topics.score(channel), ScorePayload.of(told).encode())
             if self._witness is not None:
@@ -163,6 +167,17 @@ class Judge:
             )
         self._commit(alarms, alarms.obey(command, self._instant(utc)))
         return alarms.state(command.alarm_id)
+
+    def _observe(self, case: Case, embedding: Embedding, scored: ScoredWindow) -> list[AlarmEvent]:
+        """What the window does to the alarm; of one that begins, with what is known of its sound."""
+        events = case.alarms.observe(scored)
+        if self._inquiry is None:
+            return events
+        begun = [event for event in events if event.transition in (Transition.RAISED, Transition.SUPPRESSED)]
+        if not begun:
+            self._inquiry.scored(embedding, scored)
+            return events
+        return case.alarms.explain(events, *self._inquiry.begins(embedding, scored, case.scorer, begun[-1].state))
 
     def _instant(self, utc: float) -> Instant:
         return Instant(self._clock(), utc)

@@ -1,8 +1,10 @@
 """From sections of the configuration to the parts that they describe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import structlog
 
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.audio.file import FileSource
@@ -14,9 +16,12 @@ from asdstream.audio.simulator.machine import MachineSpec
 from asdstream.audio.simulator.source import SimulatorSource
 from asdstream.audio.sound_format import PcmFormat
 from asdstream.audio.source import Source
+from asdstream.clips.clips import Clips
+from asdstream.clips.folder import ClipFolder
 from asdstream.config import (
     AlarmsSection,
     ChannelSection,
+    ClipsSection,
     ConfigError,
     EngineSection,
     FileSettings,
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from asdstream.engine.protocol import Engine
     from asdstream.scoring.machine_scorer import MachineScorer
     from asdstream.scoring.reference import Reference
+
+log = structlog.get_logger()
 
 BATCH_DEADLINE_OF_HOP = 0.1
 """A window waits for company at most this share of the shortest hop."""
@@ -207,6 +214,18 @@ def scorer_of(
         return BothWaysScorer.from_bundle(bundle, machine, machine_type, bearable, references)
     separated = separate_as is not None
     return Scorer.from_bundle(bundle, machine, machine_type, bearable, references, separated=separated)
+
+
+def clips_of(section: ClipsSection, folder: Path, channels: Collection[str]) -> Clips | None:
+    """What keeps the sound around alarms of `channels` in `folder`; None where none is to be kept, or none can be."""
+    if not section.enabled:
+        return None
+    try:
+        kept = ClipFolder(folder, section.max_bytes, section.max_age_days * 86_400.0)
+    except OSError as error:
+        log.warning("no_clips", folder=str(folder), problem=error.strerror or str(error))
+        return None
+    return Clips(kept, channels, section.pre_roll_s, section.post_roll_s)
 
 
 def make_source(channel: ChannelSection) -> Source:

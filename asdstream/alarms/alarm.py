@@ -22,6 +22,7 @@ from asdstream.alarms.event import Act, AlarmEvent, AlarmKind, AlarmState, Condi
 from asdstream.alarms.finding import Finding
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.alarms.shelving import Shelving
+from asdstream.evidence.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,15 @@ class Alarm:
             latched=self._policy.latching and state.kind is AlarmKind.ANOMALY,
             acknowledge_needed=self._policy.must_acknowledge,
             acknowledged=None,
+            clip=None,
+            evidence=None,
         )
         self._describe(at, found)
         return [self._event(Transition.SUPPRESSED if state.quiet else Transition.RAISED, at)]
+
+    def explain(self, clip: str | None, evidence: Evidence | None) -> None:
+        """What is known of the sound of this occurrence; belongs to its beginning and is no transition of its own."""
+        self._change(clip=clip, evidence=evidence)
 
     def go_on(self, at: float, found: Finding) -> list[AlarmEvent]:
         """The condition still holds; says so only where that made an acknowledged alarm much more severe."""

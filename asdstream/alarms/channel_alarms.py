@@ -3,7 +3,8 @@
 It has no clock: time is what the windows and the caller say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from asdstream.alarms.alarm import Alarm, alarm_name
 from asdstream.alarms.anomaly import AnomalyAlarm
@@ -13,6 +14,7 @@ from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.alarms.snapshot import AlarmSnapshot
 from asdstream.alarms.technical import TECHNICAL, TechnicalAlarm, Watched
+from asdstream.evidence.evidence import Evidence
 from asdstream.scoring.scored_window import ScoredWindow
 
 
@@ -85,6 +87,17 @@ class ChannelAlarms:
         if source.troubled or silent.troubled or self._blind:
             return []
         return self._anomaly.observe(scored)
+
+    def explain(self, events: Sequence[AlarmEvent], clip: str | None, evidence: Evidence | None) -> list[AlarmEvent]:
+        """Add what is known of its sound to the anomaly alarm that has just begun, and to the `events` of it."""
+        alarm = self._anomaly.alarm
+        alarm.explain(clip, evidence)
+        return [
+            replace(event, state=replace(event.state, clip=clip, evidence=evidence))
+            if event.state.occurrence == alarm.state.occurrence
+            else event
+            for event in events
+        ]
 
     def source_lost(self, now: Instant, reason: str) -> list[AlarmEvent]:
         """No sound comes in, for `reason`; a repeated call tells only of a new reason."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from asdstream.alarms.severity import Priority, priority_of
 from asdstream.alarms.shelving import Shelving
+from asdstream.evidence.evidence import Evidence
 
 
 class Transition(StrEnum):
@@ -97,7 +98,8 @@ class AlarmState:
 
     `severity` (1 to 1000, 0 before the first raise) is the worst of this occurrence, `peak_score` the largest score of
     it, `score` and `threshold` those of the latest window (None for technical alarms); `windows` counts the windows
-    over the threshold.
+    over the threshold. `clip` names the recording of the sound around the raise, `evidence` is what sets it apart from
+    normal sound; None where there is none.
     """
 
     alarm_id: str
@@ -122,6 +124,8 @@ class AlarmState:
     acknowledged: Act | None = None
     shelving: Shelving | None = None
     out_of_service: Act | None = None
+    clip: str | None = None
+    evidence: Evidence | None = None
 
     @property
     def priority(self) -> Priority:

@@ -12,7 +12,7 @@ from asdstream.evidence.profile import Profile
 LEAST_DB = 3.0
 """Twice the energy; less than that is heard by nobody and happens by itself."""
 SPREADS = 3.0
-"""So many standard errors of both sounds must lie between them."""
+"""So many standard errors of a difference of two sounds that vary alike must lie between them."""
 ALIKE_DB = 1.5
 HOME = 4
 """So many bands more must agree on another gain before the gain is taken to have changed."""
@@ -38,7 +38,8 @@ def gain_between(normal: Profile, heard: Profile) -> float:
 def band_changes(normal: Profile, heard: Profile) -> list[BandChange]:
     """Ranges of bands in which `heard` differs from `normal` at equal gain, the most changed first, at most three."""
     change = heard.level - normal.level - np.float32(gain_between(normal, heard))
-    limit = np.maximum(LEAST_DB, SPREADS * np.hypot(normal.spread, heard.spread))
+    # A fault that has just begun would hide itself, if how much it makes the sound vary counted against it.
+    limit = np.maximum(LEAST_DB, SPREADS * np.sqrt(2.0) * normal.spread)
     found = [*_ranges(change, limit, 1.0), *_ranges(change, limit, -1.0)]
     return sorted(found, key=lambda one: -abs(one.change_db))[:MOST]
 

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asdstream.audio.window import SAMPLE_RATE
 from asdstream.evidence.band_changes import band_changes, gain_between
 from asdstream.evidence.evidence import BandChange, Evidence, NearestNormal
 from asdstream.evidence.profile import Profile
 from asdstream.evidence.repetition import repetition_hz
 from asdstream.evidence.sentence import sentence
+
+
+LATEST_S = 6.0
+"""When some windows over the threshold have raised the alarm, the first seconds of the latest are often still normal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +33,10 @@ def explain(heard: NDArray[np.float32], normal: NormalSound | None, nearest: Nea
     """What sets `heard`, 16 kHz mono of shape (n,), apart from `normal`; `nearest` is what the score says."""
     if normal is None:
         return Evidence(nearest, None, (), None, "there is no normal sound of this machine at hand to compare with")
-    before, now = Profile.of(normal.samples), Profile.of(heard)
+    latest = heard[-round(LATEST_S * SAMPLE_RATE) :]
+    before, now = Profile.of(normal.samples), Profile.of(latest)
     changes = band_changes(before, now)
-    beats = None if not changes else _beats(changes[0], heard, normal.samples)
+    beats = None if not changes else _beats(changes[0], latest, normal.samples)
     told = sentence(changes, beats, gain_between(before, now))
     return Evidence(nearest, normal.label, tuple(changes), beats, told)
 

@@ -18,7 +18,9 @@ SHORTEST_RECORDING_S = 10.0
 LONGEST_RECORDING_S = 600.0
 _TRANSACTION = r"^[A-Za-z0-9_-]{1,64}$"
 _ACTOR = r"^[\w.@+'-]+( [\w.@+'-]+)*$"
+_ULID = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 _RIGHT = {
+    _ULID: "should be a ULID, 26 of the characters 0-9 and A-Z",
     _TRANSACTION: "should be 1 to 64 of the characters A-Z, a-z, 0-9, - and _",
     _ACTOR: "should be a name of letters, digits, single spaces and . @ + ' - _",
 }
@@ -73,6 +75,15 @@ class EnrollArgs(Args):
     force: bool = Field(default=False, description="Whether to take it even where it does not seem to belong.")
 
 
+class ClipArgs(Args):
+    """Which sound."""
+
+    clip: str = Field(pattern=_ULID, description="As in the alarm.")
+    part: Literal["alarm", "reference"] = Field(
+        default="alarm", description="The sound around the raise, or the normal sound that it was compared with."
+    )
+
+
 VERBS: Mapping[str, type[Args]] = {
     "ack": AlarmArgs,
     "shelve": ShelveArgs,
@@ -81,6 +92,7 @@ VERBS: Mapping[str, type[Args]] = {
     "out_of_service": AlarmArgs,
     "in_service": AlarmArgs,
     "alarms": NoArgs,
+    "clip": ClipArgs,
     "enroll": EnrollArgs,
     "reload": NoArgs,
 }

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.evidence.evidence import Evidence
 from asdstream.scoring.commissioning_report import CommissioningProgress, CommissioningReport
 from asdstream.scoring.scored_window import ScoredWindow
 
@@ -319,6 +320,62 @@ class HealthPayload(Payload):
     )
 
 
+class NearestNormalPayload(BaseModel):
+    """The normal sound that came closest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str = Field(description="As in the score.")
+    kind: Literal["prototype", "reference"] = Field(
+        description="`prototype`: of the bundle, without a sound of its own; `reference`: enrolled on site."
+    )
+    distance: Number = Field(description="Cosine distance to the window, 0 to 2.")
+
+
+class BandPayload(BaseModel):
+    """A range of frequencies that is louder or quieter than in normal sound."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low_hz: float = Field(description="Where it begins.")
+    high_hz: float = Field(description="Where it ends.")
+    change_db: float = Field(description="How much louder it is at most in there; negative: quieter.")
+
+
+class EvidencePayload(BaseModel):
+    """What sets the sound that raised an alarm apart from normal sound; it does not change while the alarm stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    nearest: NearestNormalPayload = Field(description="What the score was measured from.")
+    compared_with: str | None = Field(
+        description="The normal sound that the bands were measured against: `reference/<ulid>`, or `heard/<time>` for "
+        "what the channel heard itself when it was scored normal; null where there was none at hand."
+    )
+    bands: tuple[BandPayload, ...] = Field(description="The most changed first; empty where nothing stands out.")
+    repetition_hz: Number = Field(
+        description="How often a second the sound of the first band swells; null where it has no rhythm."
+    )
+    sentence: str = Field(description="All of it in one sentence for people.")
+
+    @classmethod
+    def of(cls, evidence: Evidence | None) -> "EvidencePayload | None":
+        """The part of the message for `evidence`."""
+        if evidence is None:
+            return None
+        near = evidence.nearest
+        return cls(
+            nearest=NearestNormalPayload(label=near.label, kind=near.kind, distance=near.distance),
+            compared_with=evidence.compared_with,
+            bands=tuple(
+                BandPayload(low_hz=round(one.low_hz, 1), high_hz=round(one.high_hz, 1), change_db=one.change_db)
+                for one in evidence.bands
+            ),
+            repetition_hz=evidence.repetition_hz,
+            sentence=evidence.sentence,
+        )
+
+
 class AlarmPayload(Payload):
     """An alarm as it stands; retained on its own topic, and part of every event.
 
@@ -367,6 +424,13 @@ class AlarmPayload(Payload):
     out_of_service: bool = Field(description="Whether it is kept quiet until it is put back into service.")
     out_of_service_at: Moment | None = Field(description="Since when.")
     out_of_service_by: str | None = Field(description="By whom.")
+    clip: str | None = Field(
+        default=None,
+        description="Names the recording of the sound around the raise, to be asked for with `cmd/clip`; null: none.",
+    )
+    evidence: EvidencePayload | None = Field(
+        default=None, description="What sets that sound apart from normal sound; null where nothing is known."
+    )
 
     @classmethod
     def of(cls, state: AlarmState) -> "AlarmPayload":
@@ -403,6 +467,8 @@ class AlarmPayload(Payload):
             out_of_service=away is not None,
             out_of_service_at=None if away is None else moment(away.at),
             out_of_service_by=None if away is None else away.actor,
+            clip=state.clip,
+            evidence=EvidencePayload.of(state.evidence),
         )
 
 

@@ -125,7 +125,7 @@ def test_a_command_tells_what_its_verb_takes() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_the_contract_calls_a_command_is_taken_for_one(verb: str) -> None:
     """The models of the contract are made for it; those that read what comes in are others."""
-    arguments = {"alarm_id": "pump.anomaly", "seconds": 60.0, "machine": "pump"}
+    arguments = {"alarm_id": "pump.anomaly", "seconds": 60.0, "machine": "pump", "clip": "0" * 26}
     known = VERBS[verb].model_fields
     args = {name: value for name, value in arguments.items() if name in known}
     model = message(f"cmd-{verb.replace('_', '-')}").model

@@ -54,6 +54,7 @@ _COMMANDS = {
     "out_of_service": "Keep an alarm quiet until it is put back into service.",
     "in_service": "Put an alarm back into service.",
     "alarms": "Ask for the alarms as they stand.",
+    "clip": "Ask for the sound around an alarm, or for the normal sound beside it, as FLAC of at most 1 MiB in Base64.",
     "enroll": "Take the sound of the next seconds as normal for a machine.",
     "reload": "Read the configuration and the bundle anew, and go on with them where nothing is wrong.",
 }
