@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
 from processes import wait_until
 from ulid import ULID
 
@@ -343,18 +343,22 @@ class Visitor:
 
 
 Visit = Callable[..., Visitor]
+Answer = Callable[[Route], None]
 
 
 @pytest.fixture
 def visit(chromium: Browser, address: str) -> Iterator[Visit]:
-    """Opens the dashboard in a browser of its own, whose clock a test may move; options are those of a Playwright
-    context.
+    """Opens the dashboard in a browser of its own; options are those of a Playwright context.
+
+    With `clock` a test may move its clock; `hour` answers in place of the server when past scores are asked for.
     """
     contexts: list[BrowserContext] = []
 
-    def open_page(url: str = address, *, clock: bool = False, **options: Any) -> Visitor:
+    def open_page(url: str = address, *, clock: bool = False, hour: Answer | None = None, **options: Any) -> Visitor:
         options = {"viewport": DESKTOP, "reduced_motion": "reduce", "locale": "en-GB", **options}
         contexts.append(chromium.new_context(**options))
+        if hour is not None:
+            contexts[-1].route("**/api/scores?*", hour)
         return Visitor(contexts[-1], url, clock=clock)
 
     yield open_page

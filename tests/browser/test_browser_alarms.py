@@ -1,9 +1,12 @@
 """Alarms in a real browser: seen, opened, heard, acknowledged, shelved, and found again."""
 
 import re
+import time
 
 from browser.conftest import EVIDENCE, PHONE, FakeDaemon, Visit
 from playwright.sync_api import Locator, Page, expect
+
+from asdstream.mqtt.payloads import utc_text
 
 DRAWN_MS = 20_000
 
@@ -124,11 +127,21 @@ def test_an_alarm_without_a_clip_says_so(page: Page, daemon: FakeDaemon) -> None
 
 def test_a_clip_that_cannot_be_had_says_why(page: Page, daemon: FakeDaemon) -> None:
     daemon.refuse = "this clip has been removed to make room"
-    daemon.raise_alarm("pump-1")
+    daemon.raise_alarm("pump-1", raised_at=utc_text(time.time() - 3600.0))
     alarm(page, "pump-1.anomaly").get_by_role("button", name="Open").click()
     expect(page.locator("dialog .loading")).to_have_text(
-        "There is no picture of the sound: this clip has been removed to make room"
+        "The sound cannot be had: this clip has been removed to make room"
     )
+
+
+def test_a_clip_that_is_not_finished_is_shown_once_it_is(page: Page, daemon: FakeDaemon) -> None:
+    daemon.refuse = "the clip is not finished yet"
+    daemon.raise_alarm("pump-1")
+    alarm(page, "pump-1.anomaly").get_by_role("button", name="Open").click()
+    expect(page.locator("dialog .loading")).to_have_text("The sound is still being recorded …")
+    daemon.refuse = None
+    expect(drawn(page, "alarm")).to_be_visible(timeout=DRAWN_MS)
+    expect(page.locator("dialog .loading")).to_be_hidden(timeout=DRAWN_MS)
 
 
 def test_the_history_is_filtered_read_further_back_and_opens_past_alarms(page: Page, daemon: FakeDaemon) -> None:

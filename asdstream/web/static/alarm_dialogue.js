@@ -5,21 +5,26 @@ import { sentence, since, standing, title } from "./alarm_words.js";
 import { openDialogue } from "./dialogues.js";
 import { parts, say, sayOrHide, showShape } from "./elements.js";
 import { band } from "./frequencies.js";
-import { at, toTheSecond } from "./moments.js";
+import { at, now, toTheSecond } from "./moments.js";
 import { followPlaying, stopPlaying } from "./playing.js";
 import { get } from "./requests.js";
 import { changeRange, clearSpectrogram, drawSpectrogram, duration, loudnessRange } from "./spectrograms.js";
 
+/** A clip goes on for some time after its alarm was raised, and is there when that has come. */
+const RECORDED_WITHIN_MS = 90_000;
+const AGAIN_MS = 3_000;
 const PANELS = ["alarm", "reference", "difference"];
 const dialog = document.getElementById("alarm-dialogue");
 const part = parts(dialog);
 const showActions = alarmActions(part("actions"));
 let opened = null;
+let openings = 0;
 let drawn = null;
 
 part("close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => {
   opened = null;
+  openings += 1;
   drawn = null;
   for (const name of ["alarm", "reference"]) stopPlaying(part(`${name}-audio`));
   for (const name of PANELS) clearSpectrogram(part(`${name}-plot`));
@@ -29,6 +34,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw
 /** Open `alarm`; it is as old as the event that it comes from, unless it still stands. */
 export function openAlarm(alarm, live) {
   opened = alarm;
+  openings += 1;
   show(alarm, live);
   part("panels").hidden = true;
   openDialogue(dialog);
@@ -40,6 +46,10 @@ export function followAlarm(alarms, live) {
   if (!opened) return;
   const latest = alarms.find((one) => one.node === opened.node && one.occurrence === opened.occurrence && one.alarm_id === opened.alarm_id);
   show(latest ?? opened, live && Boolean(latest));
+  if (latest?.clip && !opened.clip) {
+    opened = latest;
+    fetchClip(latest);
+  }
 }
 
 function show(alarm, live) {
@@ -109,7 +119,8 @@ function scoreInWords({ peak_score: peak, threshold }) {
 }
 
 async function fetchClip(alarm) {
-  const still = () => opened?.node === alarm.node && opened?.occurrence === alarm.occurrence;
+  const mine = openings;
+  const still = () => mine === openings;
   if (alarm.kind !== "anomaly" || !alarm.clip) {
     part("sounds").hidden = alarm.kind !== "anomaly";
     sayOrHide(part("loading"), "No sound was kept of this alarm.");
@@ -126,7 +137,10 @@ async function fetchClip(alarm) {
     await draw(clip);
     if (still()) sayOrHide(part("loading"), "");
   } catch (error) {
-    if (still()) sayOrHide(part("loading"), `There is no picture of the sound: ${error.message}`);
+    if (!still()) return;
+    const young = now() - Date.parse(alarm.raised_at) < RECORDED_WITHIN_MS;
+    sayOrHide(part("loading"), young ? "The sound is still being recorded …" : `The sound cannot be had: ${error.message}`);
+    if (young) setTimeout(() => still() && fetchClip(alarm), AGAIN_MS);
   }
 }
 

@@ -80,7 +80,7 @@ export function since(alarm) {
 
 /** What a person should read first. */
 export function sentence(alarm) {
-  return alarm.evidence?.sentence || capitalised(alarm.reason);
+  return capitalised(alarm.evidence?.sentence || alarm.reason);
 }
 
 /** Alarms in the order in which they want attention. */

@@ -86,7 +86,8 @@ function machineTile(actions) {
 
 function problemOf(channels, alarms) {
   const heard = alarms.find((alarm) => alarm.kind === "anomaly" && alarm.active);
-  if (heard) return sentence(heard);
+  // What says most comes first; the alarm itself says all of it.
+  if (heard) return sentence(heard).split(";")[0];
   return channels.map((channel) => channel.problem).filter(Boolean).map(capitalised).join(". ");
 }
 
