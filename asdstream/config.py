@@ -738,9 +738,7 @@ def _parse(root: type[_Root], text: str, path: Path) -> _Root:
     try:
         return root.model_validate(data, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        raise ConfigError(
-            problems_by_line(error, root, data=data, text=text, path=path, patterns=_PATTERNS)
-        ) from None
+        raise ConfigError(problems_by_line(error, root, data=data, text=text, path=path, patterns=_PATTERNS)) from None
 
 
 def json_schema() -> dict[str, Any]:

@@ -119,10 +119,14 @@ class Daemon:
         self._boot_id = str(ULID())
         self._store = Store(config.store.path, config.store.max_bytes)
         self._ledger = Ledger(self._store)
-        self._room = RoomKeeper(
-            self._store, config.store.max_bytes, self._disk_free, lambda: self._ledger.problem is not None
-        )
         self._clips = clips_of(config.clips, config.store.path.parent / "clips", [one.id for one in config.channels])
+        self._room = RoomKeeper(
+            self._store,
+            config.store.max_bytes,
+            self._disk_free,
+            lambda: self._ledger.problem is not None,
+            () if self._clips is None else (self._clips.folder,),
+        )
         engine = config.engine
         self._embedder = embedder_of(engine, self._bundle, config.store.path.parent)
         presence = MqttPresence(self._topics, self._boot_id, __version__, time.time, self._ledger.next_birth)
@@ -226,9 +230,9 @@ class Daemon:
         self._crew.hire("engine", self._engine_step)
         self._crew.hire("judge", self._judge_step)
         self._crew.hire("commands", self._desk.step)
+        self._crew.hire("room", self._room_step)
         if self._clips is not None:
             self._crew.hire("clips", partial(self._clips.step, IDLE_S))
-        self._crew.hire("room", self._room_step)
         self._crew.hire("commissioning", partial(self._commissioning.step, IDLE_S))
         log.info("started", version=__version__, bundle=self._bundle.name, channels=len(self._listeners))
         if self._monitor is not None:

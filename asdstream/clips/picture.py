@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def picture_of(panels: Sequence[Panel]) -> bytes:
 def _axes(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, y: int, width: int) -> None:
     low, high = _mel(0.0), _mel(SAMPLE_RATE / 2.0)
     for hertz in TICKS_HZ:
-        tick = y + round((HEIGHT - 1) * (1.0 - (_mel(hertz) - low) / (high - low)))
+        tick = y + round((HEIGHT - 1) * float(1.0 - (_mel(hertz) - low) / (high - low)))
         draw.line((LEFT - 5, tick, LEFT - 1, tick), INK)
         name = f"{hertz} Hz" if hertz < 1_000 else f"{hertz // 1_000} kHz"
         draw.text((LEFT - 8, tick), name, INK, font, anchor="rm")
@@ -105,5 +106,5 @@ def _filters() -> NDArray[np.float32]:
     return np.asarray(np.clip(1.0 - np.abs(points[1:-1, None] - at) / width, 0.0, None), np.float32)
 
 
-def _mel(hertz: float | NDArray[np.float64]) -> NDArray[np.float64]:
+def _mel(hertz: float | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(1_127.0 * np.log1p(np.asarray(hertz) / 700.0))

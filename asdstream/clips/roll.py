@@ -25,7 +25,7 @@ class Roll:
         end = window.start + len(window.samples)
         if window.run != self.run or window.start > self.end:
             self.run, self.begin, self.end = window.run, window.start, window.start
-        new = window.samples[self.end - window.start :][-len(self._samples) :] if end > self.end else ()
+        new = window.samples[max(0, self.end - window.start) :][-len(self._samples) :]
         if len(new):
             at = (end - len(new)) % len(self._samples)
             first = min(len(new), len(self._samples) - at)
