@@ -9,6 +9,8 @@ VENV ?= .venv
 # cpu, or gpu on a box with an NVIDIA card (faiss-cpu and faiss-gpu cannot stand together)
 DEVICE ?= cpu
 DEMO_ARGS ?=
+# How many tests run at a time; each has one thread.
+TESTS_AT_ONCE ?= 2
 # Where `make install` puts things; DESTDIR goes before all of them, for packagers.
 PREFIX ?= /opt/asdstream
 SYSCONF ?= /etc/asdstream
@@ -57,11 +59,18 @@ check: $(STAMPS)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# A file's tests share what is costly to make, so they stay together. Those marked `alone` play sound in real time, or
+# tell how quick something is: they have the machine to themselves.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+SIDE_BY_SIDE := -n $(TESTS_AT_ONCE) --dist loadfile
+
 test: system-packages check
-	$(BIN)/pytest
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not alone"
+	$(PYTEST) -m "not slow and alone"
 
 test-all: system-packages check
-	$(BIN)/pytest -m "slow or not slow" --timeout 3600
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not alone" --timeout 3600
+	$(PYTEST) -m alone --timeout 3600
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff format .
