@@ -24,7 +24,7 @@ def test_home_assistant_is_told_of_the_box_and_its_alarm_sensor_turns_on(
         announced = home.seen("/config")[0]
         sensor = announced["components"]["fan-1_alarm"]
         assert sensor["state_topic"] == "asd/v1/plant/line-1/channel/fan-1/health"
-        assert wait_until(lambda: any(health["alarm"] == "active" for health in subscriber.seen("fan-1/health")), 30)
+        assert wait_until(lambda: any(health["alarm"] == "active" for health in subscriber.seen("fan-1/health")), 60)
         told = [health["alarm"] for health in subscriber.seen("fan-1/health")]
         assert told[0] == "unknown", "nobody had heard the machine yet"
     finally:
