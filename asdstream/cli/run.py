@@ -8,6 +8,7 @@ import typer
 
 from asdstream import log
 from asdstream.cli.options import ConfigOption, config_path, load_config
+from asdstream.config import Config
 from asdstream.service_manager import ServiceManager
 
 
@@ -20,17 +21,26 @@ def run(config: ConfigOption = None) -> None:
     """
     from asdstream.daemon import Daemon
     from asdstream.reload import Reload
+    from asdstream.store.tenancy import Tenancy
 
     settings = load_config(config)
     manager = ServiceManager(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    reload = Reload(config_path(config), lambda other: Daemon(other).close(), manager)
+
+    def check(other: Config) -> None:
+        if other.store.path != settings.store.path:
+            with Tenancy(other.store.path):
+                pass
+        Daemon(other).close()
+
+    reload = Reload(config_path(config), check, manager)
     signal.signal(signal.SIGHUP, lambda *_: reload.signalled())
     while True:
         log.configure(settings.log.level, settings.log.format)
-        code = Daemon(settings, manager, reload).run(stop)
+        with Tenancy(settings.store.path):
+            code = Daemon(settings, manager, reload).run(stop)
         replacement = reload.taken()
         if code or stop.is_set() or replacement is None:
             raise typer.Exit(code)

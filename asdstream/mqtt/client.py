@@ -37,6 +37,8 @@ _TAKEN_OVER_PAUSE_S = 10.0
 _SHORT_LIVED_S = 5.0
 _SUSPICIOUS = 3
 """Not every broker says that it gave our place to another; so many short connections in a row look like it."""
+_SETTLED_S = 60.0
+"""A connection that lasted so long ends the suspicion: longer than the other one of our name may wait for its turn."""
 
 
 @dataclass(slots=True)
@@ -223,9 +225,10 @@ class MqttClient:
             if ended.end is End.STOPPED or self._stopping.is_set():
                 return
             if ended.was_connected:
-                short_lived = short_lived + 1 if time.monotonic() - begun < _SHORT_LIVED_S else 0
+                enough_s = _SETTLED_S if short_lived >= _SUSPICIOUS else _SHORT_LIVED_S
+                short_lived = short_lived + 1 if time.monotonic() - begun < enough_s else 0
                 # A broker that is being restarted should still find us back within a few seconds.
-                attempt, fell_back = min(short_lived, _SUSPICIOUS), False
+                attempt, fell_back = short_lived, False
             if ended.end is End.VERSION_REFUSED and len(self._versions) > 1:
                 self._versions.reverse()
                 if not fell_back:

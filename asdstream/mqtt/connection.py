@@ -45,6 +45,9 @@ _WHO_ARE_YOU = (134, 135)
 """Bad user name or password, not authorized; which of both a broker says is a matter of its version."""
 _UNSUPPORTED_VERSION = 132
 _SESSION_TAKEN_OVER = 142
+_DISCONNECT = 0xE0
+"""How the packet begins in which a broker says why it hangs up; its length follows, then the reason (MQTT 5, 3.14)."""
+_UNREAD_BYTES = 1_048_576
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 Acknowledged = Callable[[bool], None]
@@ -134,6 +137,7 @@ class Connection:
             client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_socket_close = self._on_socket_close
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
@@ -267,6 +271,16 @@ class Connection:
     ) -> None:
         self._connected = False
         self._taken_over = self._taken_over or reason.value == _SESSION_TAKEN_OVER
+
+    def _on_socket_close(self, _client: paho.Client, _userdata: object, open_socket: object) -> None:
+        """When a message cannot be written paho closes at once, although the reason may wait to be read."""
+        if self.version != "5" or not isinstance(open_socket, socket.socket):
+            return
+        with contextlib.suppress(OSError, ValueError):
+            open_socket.setblocking(False)
+            unread = open_socket.recv(_UNREAD_BYTES)
+            last = unread[unread.rfind(_DISCONNECT) :]
+            self._taken_over = self._taken_over or last[2:3] == bytes([_SESSION_TAKEN_OVER])
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:

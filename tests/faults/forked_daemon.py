@@ -15,6 +15,8 @@ import pytest
 from processes import ENVIRONMENT, wait_until
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+PATIENCE_S = 200.0
+"""On a box that is busy with other things everything takes longer; nobody waits for what has come."""
 
 
 class Launcher:
@@ -51,13 +53,13 @@ class Launcher:
         log = self._folder / f"daemon-{self._count}.log"
         order = {"config": str(config), "log": str(log), "environment": environment, "constants": constants or {}}
         self._process.stdin.write(json.dumps(order) + "\n")
-        return ForkedDaemon(self, self._started.get(timeout=60), log)
+        return ForkedDaemon(self, self._started.get(timeout=PATIENCE_S), log)
 
     def stop(self) -> None:
         """No more daemons; those that run go on."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -100,7 +102,7 @@ class ForkedDaemon:
         """The log lines of that event."""
         return [line for line in self.log if line["event"] == event]
 
-    def wait_for(self, event: str, times: int = 1, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, times: int = 1, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The latest log line of that event, once it was said so often."""
         wait_until(lambda: len(self.said(event)) >= times or self.code is not None, timeout_s)
         if len(self.said(event)) < times:
@@ -127,9 +129,13 @@ class ForkedDaemon:
         """A signal."""
         os.kill(self.pid, number)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 15.0) -> int:
+    def wait_for_end(self, timeout_s: float = PATIENCE_S) -> int:
+        """Its exit code, once it has ended."""
+        assert wait_until(lambda: self.code is not None, timeout_s), f"it does not end: {self.log[-10:]}"
+        return self._launcher.codes[self.pid]
+
+    def end(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = PATIENCE_S) -> int:
         """Send it a signal that ends it; its exit code. Nothing happens to one that has ended."""
         if self.code is None:
             self.send(number)
-        assert wait_until(lambda: self.code is not None, timeout_s), f"it does not end: {self.log[-10:]}"
-        return self._launcher.codes[self.pid]
+        return self.wait_for_end(timeout_s)

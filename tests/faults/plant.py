@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from faults.account import Account, settle
-from faults.forked_daemon import ForkedDaemon, Launcher
+from faults.forked_daemon import PATIENCE_S, ForkedDaemon, Launcher
 from faults.journal import Journal
 from faults.witness import Witness
 from mosquitto_broker import MosquittoBroker
@@ -44,7 +44,7 @@ class Plant:
         self.broker.start()
         self.journal = Journal(folder / "state.db")
         self.witness = Witness(self.broker.port, ROOT)
-        assert self.witness.connected.wait(10)
+        assert self.witness.connected.wait(PATIENCE_S)
         # A broker that ends politely keeps the witness's session on disk, and knows it even after it was killed.
         self.restart_broker(kill=False)
         self.config = folder / "asdstream.toml"
@@ -118,9 +118,9 @@ source = {{ kind = "mqtt" }}
         self.broker.stop(kill=kill)
         self.witness.connected.clear()
         self.broker.start()
-        assert self.witness.connected.wait(10)
+        assert self.witness.connected.wait(PATIENCE_S)
 
-    def more_transitions(self, count: int, timeout_s: float = 60.0) -> None:
+    def more_transitions(self, count: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait until so many more have been made."""
         before = len(self.journal.transitions)
         assert wait_until(lambda: len(self.journal.transitions) >= before + count, timeout_s), self.daemon.log[-10:]
@@ -129,7 +129,7 @@ source = {{ kind = "mqtt" }}
         """What happened to that alarm so far."""
         return [transition.name for transition in self.journal.transitions if transition.alarm_id == alarm]
 
-    def account(self, *others: Journal, timeout_s: float = 60.0) -> Account:
+    def account(self, *others: Journal, timeout_s: float = PATIENCE_S) -> Account:
         """Once the witness has seen all that was made until now, or time is up. `others` are of further daemons."""
         journals = (self.journal, *others)
         due = {transition.event_id for journal in journals for transition in journal.transitions}
@@ -147,7 +147,9 @@ source = {{ kind = "mqtt" }}
         before = counts.copy()
         for name in PLAYED:
             topic = f"channel/{name}/score"
-            assert wait_until(lambda topic=topic: counts[topic] > before[topic], 30), f"{name} is no longer scored"
+            assert wait_until(lambda topic=topic: counts[topic] > before[topic], PATIENCE_S), (
+                f"{name} is no longer scored"
+            )
         assert self.witness.ask("alarms")["status"] == "ok"
         assert not self.daemon.complaints
         assert self.daemon.threads >= threads
@@ -155,7 +157,9 @@ source = {{ kind = "mqtt" }}
     def check_standing(self) -> None:
         """The broker hands out the alarms that stand, and none that does not. While nothing moves."""
         states = self.witness.states
-        assert wait_until(lambda: {alarm for alarm, state in states.items() if state} == self.journal.standing, 10)
+        assert wait_until(
+            lambda: {alarm for alarm, state in states.items() if state} == self.journal.standing, PATIENCE_S
+        )
 
     def stop(self) -> None:
         """Everything ends."""

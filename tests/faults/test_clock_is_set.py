@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
+from faults.forked_daemon import PATIENCE_S
 from faults.plant import FAR, RECORDING_S, Plant
 from processes import wait_until
 from small_bundle import fan_sound, strange_sound
@@ -27,7 +28,7 @@ def test_alarms_follow_the_sound_whatever_the_clock_is_set_to(
 ) -> None:
     plant.start()
     plant.daemon.wait_for("mqtt_connected")
-    assert wait_until(lambda: "info" in plant.witness.messages, 10)
+    assert wait_until(lambda: "info" in plant.witness.messages, PATIENCE_S)
     plant.more_transitions(4)
     threads = plant.daemon.threads
     sounds = {"raised": strange_sound(RECORDING_S, seed=1), "cleared": fan_sound(RECORDING_S, seed=2)}
@@ -41,7 +42,7 @@ def test_alarms_follow_the_sound_whatever_the_clock_is_set_to(
         set_clock(shift_s)
         expected.append(("raised", "cleared")[i % 2])
         plant.play(sounds[expected[-1]])
-        assert wait_until(lambda: len(plant.made(alarm)) >= len(expected), 30), plant.daemon.log[-5:]
+        assert wait_until(lambda: len(plant.made(alarm)) >= len(expected), PATIENCE_S), plant.daemon.log[-5:]
         assert plant.made(alarm) == expected, "one transition for each change of the sound, neither more nor fewer"
         latest = [one for one in plant.journal.transitions if one.alarm_id == alarm][-1]
         told = datetime.fromisoformat(latest.ts).timestamp()

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from functools import partial
 
 import pytest
+from faults.forked_daemon import PATIENCE_S
 from faults.gate import Gate
 from faults.plant import Plant
 from processes import wait_until
@@ -50,7 +51,7 @@ def test_no_transition_is_lost_when_the_daemon_is_killed_at_any_instant(
             plant.daemon.wait_for("mqtt_connected")
             time.sleep(chance.uniform(0.0, 0.5))
             gate.thankless, gate.deaf = instant is Instant.SENT, instant is Instant.COMMITTED
-            assert wait_until(partial(waiting, plant, sent=instant is Instant.SENT), 30), instant
+            assert wait_until(partial(waiting, plant, sent=instant is Instant.SENT), PATIENCE_S), instant
             time.sleep(chance.uniform(0.0, 0.1))
         assert plant.daemon.code is None, plant.daemon.log[-5:]
         assert plant.daemon.end(signal.SIGKILL) == -signal.SIGKILL

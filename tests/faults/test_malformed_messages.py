@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from faults.forked_daemon import PATIENCE_S
 from faults.malformed import no_command, no_sound
 from faults.plant import FAR, MOST_GROWTH_MB, RECORDING_S, ROOT, Plant
 from processes import wait_until
@@ -23,7 +24,7 @@ def test_malformed_messages_on_every_topic_change_nothing_and_delay_no_alarm_for
 ) -> None:
     plant.start()
     plant.daemon.wait_for("mqtt_connected")
-    assert wait_until(lambda: "info" in plant.witness.messages, 10)
+    assert wait_until(lambda: "info" in plant.witness.messages, PATIENCE_S)
     plant.more_transitions(10)
     threads, before_mb = plant.daemon.threads, plant.daemon.memory_mb
     chance = random.Random(4)
@@ -38,7 +39,7 @@ def test_malformed_messages_on_every_topic_change_nothing_and_delay_no_alarm_for
                 plant.witness.send(topic, payload)
         sent += AT_A_TIME
         # At the pace of the daemon: what it has not looked at yet only waits in the broker.
-        assert wait_until(lambda sent=sent: rejected(plant) >= sent, 60), (rejected(plant), sent)
+        assert wait_until(lambda sent=sent: rejected(plant) >= sent, PATIENCE_S), (rejected(plant), sent)
     assert rejected(plant) == sent
     account = plant.account()
     after_mb = plant.daemon.memory_mb
@@ -50,7 +51,7 @@ def test_malformed_messages_on_every_topic_change_nothing_and_delay_no_alarm_for
     # Sound between them is heard as if they had never come.
     for name, played in (("raised", strange_sound(RECORDING_S, 1)), ("cleared", fan_sound(RECORDING_S, 2))):
         plant.play(played)
-        assert wait_until(lambda name=name: plant.made(f"{FAR}.anomaly")[-1:] == [name], 30)
+        assert wait_until(lambda name=name: plant.made(f"{FAR}.anomaly")[-1:] == [name], PATIENCE_S)
     assert len(plant.daemon.log) < 50 + 2 * len(plant.journal.transitions), "a flood does not fill the log"
     assert plant.daemon.end() == 0
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from faults.forked_daemon import PATIENCE_S
 from faults.journal import Transition
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -53,7 +54,7 @@ class Witness:
         """Publish on a full topic, at most once."""
         self._client.publish(topic, payload)
 
-    def ask(self, verb: str, timeout_s: float = 30.0, **args: object) -> dict[str, Any]:
+    def ask(self, verb: str, timeout_s: float = PATIENCE_S, **args: object) -> dict[str, Any]:
         """Send the daemon a command; its answer."""
         self._asked += 1
         reply = f"reply/witness-{self._asked}"
