@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from mosquitto_broker import MosquittoBroker
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 from processes import wait_until
 from ulid import ULID
 
@@ -27,9 +27,10 @@ from asdstream.web.dashboard import Dashboard
 
 CHROMIUM = Path("/usr/bin/chromium")
 THRESHOLD = 0.2
-PATIENCE_MS = 10_000
+PATIENCE_MS = 15_000
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 320, "height": 640}
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class FakeDaemon:

@@ -83,7 +83,7 @@ def test_an_acknowledgement_reaches_the_daemon_and_comes_back_to_every_browser(
 
 
 def test_an_alarm_that_is_open_follows_what_happens_to_it(page: Page, daemon: FakeDaemon) -> None:
-    daemon.raise_alarm("pump-1")
+    daemon.raise_alarm("pump-1", clip=None)
     alarm(page, "pump-1.anomaly").get_by_role("button", name="Open").click()
     dialogue = page.get_by_role("dialog")
     dialogue.get_by_role("button", name="Acknowledge").click()
@@ -171,7 +171,7 @@ def test_the_history_is_filtered_read_further_back_and_opens_past_alarms(page: P
 
 
 def test_an_alarm_is_found_opened_and_acknowledged_by_keyboard_alone(page: Page, daemon: FakeDaemon) -> None:
-    daemon.raise_alarm("gearbox-1")
+    daemon.raise_alarm("gearbox-1", clip=None)
     expect(page.locator(".alarm")).to_have_count(1)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="To the alarms")).to_be_focused()
