@@ -15,11 +15,11 @@ import numpy as np
 import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asdstream.drawing.mel_spectrogram import MelSpectrogram, mel_spectrogram
 from asdstream.errors import AsdstreamError
 from asdstream.web.asking import Asking, NoAnswerError
 from asdstream.web.bounded import bounded_text
 from asdstream.web.fleet_watch import FleetWatch
-from asdstream.web.spectrogram import Spectrogram, spectrogram
 
 Part = Literal["alarm", "reference"]
 
@@ -30,6 +30,8 @@ LONGEST_S = 180.0
 """Silence of hours fits into a FLAC file of some kilobytes."""
 FASTEST_HZ = 48_000
 AT_ONCE = 2
+BANDS = 64
+MOST_COLUMNS = 256
 
 
 class ClipError(AsdstreamError):
@@ -133,14 +135,14 @@ def _draw(clip: str, alarm: Sound, reference: Sound | None, evidence: object) ->
     return json.dumps(picture, separators=(",", ":")).encode()
 
 
-def _picture(sound: Sound) -> Spectrogram:
+def _picture(sound: Sound) -> MelSpectrogram:
     try:
         with _opened(sound.flac) as file:
             if not 8000 <= file.samplerate <= FASTEST_HZ or file.frames > LONGEST_S * file.samplerate:
                 raise ClipError("the clip is longer or faster than a clip can be")
             samples = file.read(dtype="float32", always_2d=True)
             rate = file.samplerate
-        return spectrogram(np.ascontiguousarray(samples[:, 0]), rate)
+        return mel_spectrogram(np.ascontiguousarray(samples[:, 0]), rate, BANDS, MOST_COLUMNS)
     except (soundfile.LibsndfileError, ValueError):
         raise ClipError("the clip cannot be read as FLAC") from None
 
@@ -155,7 +157,7 @@ def _opened(flac: bytes) -> Iterator[soundfile.SoundFile]:
             yield opened
 
 
-def _matrix(picture: Spectrogram) -> dict[str, Any]:
+def _matrix(picture: MelSpectrogram) -> dict[str, Any]:
     """For JSON, rounded to a tenth of a decibel."""
     return {
         "mel": np.round(picture.mel.astype(float), 1).tolist(),

@@ -16,7 +16,6 @@ from asdstream.mqtt.commands import ReplyPayload
 from asdstream.mqtt.payloads import moment
 from asdstream.web.asking import NoAnswerError
 from asdstream.web.clips import ClipError, Clips, Part
-from asdstream.web.spectrogram import BANDS, MOST_COLUMNS, spectrogram
 
 
 class StubAsking:
@@ -52,43 +51,6 @@ def picture(asking: StubAsking, board: Board) -> dict[str, Any]:
 
 def sound(asking: StubAsking, board: Board, part: Part = "alarm") -> bytes:
     return asyncio.run(Clips(asking, board.watch).sound(KEY, CLIP, part, "ann")).flac  # type: ignore[arg-type]
-
-
-def test_a_sine_of_full_scale_stands_at_0_db_in_its_band_and_nowhere_else() -> None:
-    times = np.arange(4 * RATE) / RATE
-    shown = spectrogram(np.sin(2 * np.pi * 1000.0 * times).astype(np.float32), RATE)
-    assert shown.mel.shape == (BANDS, len(shown.times_s))
-    assert len(shown.times_s) <= MOST_COLUMNS
-    loudest = int(shown.mel.mean(axis=1).argmax())
-    assert abs(shown.hz[loudest] - 1000.0) < 60.0
-    assert shown.mel[loudest].mean() == pytest.approx(0.0, abs=3.0)
-    assert shown.mel[:, 10][np.abs(shown.hz - 1000.0) > 400.0].max() < -40.0
-
-
-def test_a_sound_that_begins_later_begins_later_in_the_picture() -> None:
-    samples = np.zeros(20 * RATE, dtype=np.float32)
-    samples[12 * RATE :] = 0.1 * np.random.default_rng(0).standard_normal(8 * RATE)
-    shown = spectrogram(samples, RATE)
-    loud = shown.times_s[shown.mel.mean(axis=0) > -60.0]
-    assert loud[0] == pytest.approx(12.0, abs=0.2)
-    assert shown.times_s[-1] == pytest.approx(20.0, abs=0.2)
-    assert len(shown.times_s) <= MOST_COLUMNS
-
-
-def test_the_difference_is_against_what_is_usual_in_the_other() -> None:
-    quiet = 0.01 * np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
-    beep = quiet + 0.1 * np.sin(2 * np.pi * 3500.0 * np.arange(4 * RATE) / RATE).astype(np.float32)
-    above = spectrogram(beep, RATE).above(spectrogram(quiet, RATE))
-    changed = above.hz[above.mel.mean(axis=1) > 10.0]
-    assert changed.min() > 3200.0
-    assert changed.max() < 3800.0
-    assert abs(float(np.median(above.mel))) < 3.0
-
-
-@pytest.mark.parametrize("samples", [np.zeros(100, np.float32), np.zeros((2, RATE), np.float32)])
-def test_what_cannot_be_drawn_is_refused(samples: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="a spectrogram takes at least 1024 samples"):
-        spectrogram(samples, RATE)
 
 
 def test_a_clip_is_shown_beside_its_reference_with_what_has_changed(board: Board) -> None:
