@@ -17,11 +17,11 @@ from asdstream import bundle as bundles
 from asdstream.alarm_commands import alarm_handlers
 from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.command import CommandRefusedError
-from asdstream.alarms.elapsed import Instant
 from asdstream.audio.capture import Capture, Listener, Presence
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.audio.window import Window
+from asdstream.channel_scorers import ChannelScorers
 from asdstream.clip_commands import clip_handler
 from asdstream.command_desk import CommandDesk, Order
 from asdstream.commissioning import Commissioning
@@ -32,43 +32,39 @@ from asdstream.engine.lent import LentEngine
 from asdstream.engine.loop import EngineLoop
 from asdstream.engine.overload import OverloadPolicy
 from asdstream.engine.separate_as import SeparateAs
-from asdstream.enrolment import Belonging, Sound, enrol_sounds, references_of
-from asdstream.health import channel_health
+from asdstream.enrolment import Belonging, Sound, enrol_sounds
+from asdstream.forgotten_channels import retire_forgotten_channels
+from asdstream.health import channel_health, channel_reading, info_of
 from asdstream.inquiry import Inquiry
 from asdstream.judge import Case, Judge
 from asdstream.live_enrolment import LiveEnrolment, LiveReference
-from asdstream.mqtt.alarm_messages import event_messages, state_message
+from asdstream.mqtt.alarm_messages import state_message
 from asdstream.mqtt.client import Handler, MqttClient
 from asdstream.mqtt.commands import Command
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.home_assistant import HomeAssistant
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
-from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, CommissioningPayload, InfoPayload, moment
+from asdstream.mqtt.payloads import CommissioningPayload
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
 from asdstream.reload import Reload
 from asdstream.scoring.belonging import ReferenceRefusedError
-from asdstream.scoring.machine_scorer import MachineScorer
-from asdstream.scoring.reference import Reference
 from asdstream.service_manager import ServiceManager
-from asdstream.store.database import StoreError
 from asdstream.store.ledger import Ledger
 from asdstream.store.room import RoomKeeper
 from asdstream.store.store import Store
 from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
 from asdstream.web.metrics import Metrics
 from asdstream.web.monitor import Monitor, monitor_app
-from asdstream.web.readings import ChannelReading, NodeReading
+from asdstream.web.readings import NodeReading
 from asdstream.wiring import (
     alarm_policy,
-    bearable_rate,
     broker_of,
     clips_of,
     embedder_of,
     engine_loop_of,
     make_source,
     phases_of,
-    scorer_of,
     separation_of,
     unlike_prototypes,
 )
@@ -141,10 +137,8 @@ class Daemon:
         self._separate_as = self._separations()
         self._batch_sizes = batch_sizes(engine.max_batch)
         self._engine = self._engine_loop()
-        self._scorers = {channel.id: self._scorer(channel) for channel in config.channels}
-        self._revisions = self._reference_revisions()
+        self._scorers = ChannelScorers(config, self._store, self._embedder, self._bundle, self._separate_as)
         self._references_due = time.monotonic()
-        self._references_problem: str | None = None
         self._commissioning = Commissioning(
             self._store, self._bundle, config.channels, config.alarms, self._separate_as
         )
@@ -220,7 +214,14 @@ class Daemon:
         warm_up_s = self._embedder.warm_up(self._batch_sizes, self._separate_as.values())
         log.info("warmed_up", seconds=round(warm_up_s, 2))
         self._listen_on_mqtt()
-        self._retire_forgotten_channels()
+        retire_forgotten_channels(
+            self._store,
+            {NODE, *self._listeners},
+            alarm_policy(self._config.alarms),
+            self._topics,
+            self._boot_id,
+            _new_id,
+        )
         self._client.on_connection(self._connection_changed)
         self._capture.start(time.monotonic())
         # After every birth the outbox waits until all that stands has been told.
@@ -282,46 +283,6 @@ class Daemon:
             for channel in self._config.channels
         }
         return {channel: separate_as for channel, separate_as in found.items() if separate_as is not None}
-
-    def _scorer(self, channel: ChannelSection) -> MachineScorer:
-        return scorer_of(
-            self._bundle,
-            channel.machine,
-            channel.machine_type,
-            bearable_rate(self._config.alarms, channel.hop),
-            self._references(channel),
-            self._separate_as.get(channel.id),
-        )
-
-    def _references(self, channel: ChannelSection) -> list[Reference]:
-        separate_as = self._separate_as.get(channel.id)
-        return references_of(self._store, self._embedder, self._bundle, channel.machine, separate_as)
-
-    def _reference_revisions(self) -> dict[str, int]:
-        references = self._store.references
-        return {
-            channel.machine: max((change.revision for change in references.revisions(channel.machine)), default=0)
-            for channel in self._config.channels
-        }
-
-    def _retire_forgotten_channels(self) -> None:
-        """Alarms of channels that are no longer configured would stand forever: nobody listens there any more."""
-        configured = {channel.id for channel in self._config.channels}
-        policy = alarm_policy(self._config.alarms)
-        for channel, snapshot in self._store.snapshots().items():
-            if channel in configured or channel == NODE:
-                continue
-            machine = next((state.machine for state in snapshot.states), channel)
-            alarms = ChannelAlarms(policy, channel, machine, _new_id, snapshot)
-            now = Instant(time.monotonic(), time.time())
-            events = alarms.retire(now, "the channel is no longer configured")
-            try:
-                self._store.commit([alarms.snapshot()], event_messages(self._topics, events, self._boot_id))
-                self._store.forget_channel(channel)
-            except StoreError as error:
-                log.warning("channel_not_retired", channel=channel, problem=str(error), again="at the next start")
-                continue
-            log.warning("channel_retired", channel=channel, alarms_cleared=len(events))
 
     def _listen_on_mqtt(self) -> None:
         # Whatever the connection lets through: what is too large is refused and counted further on.
@@ -385,7 +346,7 @@ class Daemon:
     def _engine_step(self) -> None:
         if time.monotonic() >= self._references_due:
             self._references_due = time.monotonic() + REFERENCES_EVERY_S
-            self._look_for_references()
+            self._scorers.look(self._references_changed)
         self._lent_engine.serve()
         embeddings = self._engine.step(IDLE_S)
         if embeddings:
@@ -490,56 +451,19 @@ class Daemon:
             self._capture.ended
             and self._engine.idle
             and self._cases_to_hear.unfinished_tasks == 0
+            and not self._commissioning.busy
             and not (self._client.connected and self._ledger.outbox_size())
         )
 
-    def _look_for_references(self) -> None:
-        try:
-            self._take_up_references()
-        except StoreError as error:
-            # Windows are scored against those that are known already.
-            if str(error) != self._references_problem:
-                log.warning("references_not_taken_up", problem=str(error))
-            self._references_problem = str(error)
-        else:
-            self._references_problem = None
-
-    def _take_up_references(self) -> None:
-        """On the engine's thread, because references of another bundle are embedded anew here."""
-        revisions = self._reference_revisions()
-        for channel in self._config.channels:
-            if revisions[channel.machine] != self._revisions[channel.machine]:
-                references = self._references(channel)
-                scorer = self._scorers[channel.id]
-                scorer.replace_references(references)
-                log.info(
-                    "references_taken_up", channel=channel.id, references=len(references), threshold=scorer.threshold
-                )
-                self._health_due.set()
-        if revisions != self._revisions:
-            self._commissioning.references_changed()
-        self._revisions = revisions
+    def _references_changed(self) -> None:
+        self._commissioning.references_changed()
+        self._health_due.set()
 
     def _connection_changed(self, connection: Connection | None) -> None:
         """After every birth: what this daemon is, which alarms stand, and how its channels are."""
         if connection is None:
             return
-        info = InfoPayload(
-            ts=moment(time.time()),
-            boot_id=self._boot_id,
-            version=__version__,
-            bundle=BundleInfo(name=self._bundle.name, sha256=self._bundle.sha256),
-            channels=tuple(
-                ChannelInfo(
-                    id=channel.id,
-                    machine=channel.machine,
-                    machine_type=channel.machine_type,
-                    source=channel.source.kind,
-                    hop_s=channel.hop,
-                )
-                for channel in self._config.channels
-            ),
-        )
+        info = info_of(self._config, self._bundle, self._boot_id, time.time())
         self._client.publish(self._topics.info, info.encode(), qos=1, retain=True)
         for state in self._ledger.alarms():
             # A broker that was started anew has forgotten what it retained, or remembers what has changed since.
@@ -559,22 +483,15 @@ class Daemon:
         problems = [self._client.problem, self._outbox.problem, self._ledger.problem]
         channels = []
         for channel in self._config.channels:
-            listener = self._listeners[channel.id]
-            stats, given_way = listener.channel.stats, self._engine.shedding(channel.id)
             channels.append(
-                ChannelReading(
-                    channel=channel.id,
-                    machine=channel.machine,
-                    hop_s=channel.hop if given_way is None else given_way.hop_s,
-                    windows=stats.windows,
-                    scored=scored.get(channel.id, 0),
-                    shed=0 if given_way is None else given_way.windows_shed,
+                channel_reading(
+                    self._listeners[channel.id],
+                    channel.machine,
+                    now,
+                    hop_s=channel.hop,
+                    shedding=self._engine.shedding(channel.id),
                     dropped=dropped.get(channel.id, 0),
-                    gaps=stats.gaps,
-                    rejected=listener.source.rejected,
-                    nan_samples=stats.nan_samples,
-                    sound_age_s=None if stats.last_sound is None else now - stats.last_sound,
-                    level_dbfs=stats.level_dbfs,
+                    scored=scored.get(channel.id, 0),
                 )
             )
             if not self._scorers[channel.id].ready:

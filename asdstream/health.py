@@ -1,11 +1,15 @@
-"""How each channel is, put together from what the rooms count."""
+"""How each channel is and what the daemon is, put together from what the rooms count."""
 
 from typing import Literal
 
+from asdstream import __version__
 from asdstream.alarms.event import AlarmState, Condition
 from asdstream.audio.capture import Listener
+from asdstream.bundle import Bundle
+from asdstream.config import Config
 from asdstream.engine.overload import Shedding
-from asdstream.mqtt.payloads import CommissioningPayload, HealthPayload, moment
+from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, CommissioningPayload, HealthPayload, InfoPayload, moment
+from asdstream.web.readings import ChannelReading
 
 
 def channel_health(
@@ -58,6 +62,55 @@ def channel_health(
         windows_shed=given_way.windows_shed,
         windows_dropped=given_way.windows_dropped,
         commissioning=commissioning,
+    )
+
+
+def channel_reading(
+    listener: Listener,
+    machine: str,
+    now: float,
+    *,
+    hop_s: float,
+    shedding: Shedding | None,
+    dropped: int,
+    scored: int,
+) -> ChannelReading:
+    """The same in numbers for the metrics; arguments as of `channel_health`."""
+    stats = listener.channel.stats
+    given_way = shedding or Shedding(hop_s)
+    return ChannelReading(
+        channel=listener.channel.channel_id,
+        machine=machine,
+        hop_s=given_way.hop_s,
+        windows=stats.windows,
+        scored=scored,
+        shed=given_way.windows_shed,
+        dropped=dropped,
+        gaps=stats.gaps,
+        rejected=listener.source.rejected,
+        nan_samples=stats.nan_samples,
+        sound_age_s=None if stats.last_sound is None else now - stats.last_sound,
+        level_dbfs=stats.level_dbfs,
+    )
+
+
+def info_of(config: Config, bundle: Bundle, boot_id: str, utc: float) -> InfoPayload:
+    """What this daemon is."""
+    return InfoPayload(
+        ts=moment(utc),
+        boot_id=boot_id,
+        version=__version__,
+        bundle=BundleInfo(name=bundle.name, sha256=bundle.sha256),
+        channels=tuple(
+            ChannelInfo(
+                id=channel.id,
+                machine=channel.machine,
+                machine_type=channel.machine_type,
+                source=channel.source.kind,
+                hop_s=channel.hop,
+            )
+            for channel in config.channels
+        ),
     )
 
 

@@ -48,11 +48,16 @@ def test_sound_fed_over_mqtt_is_scored_window_by_window_and_what_is_strange_rais
     assert [score["index"] for score in scores] == list(range(len(scores))), "no window is missing or out of order"
     assert all(score["nearest"] and score["latency_ms"] < 10_000 for score in scores)
 
-    metrics = httpx2.get(f"http://127.0.0.1:{monitor}/metrics").text.splitlines()
-    assert f'asdstream_windows_scored_total{{channel="fan-1",machine="fan-1"}} {len(scores):.1f}' in metrics
-    assert f'asdstream_latency_seconds_count{{stage="total"}} {len(scores):.1f}' in metrics
+    def metrics() -> list[str]:
+        return httpx2.get(f"http://127.0.0.1:{monitor}/metrics").text.splitlines()
+
+    def as_many_as_seen(metric: str) -> bool:
+        return f"{metric} {len(subscriber.seen('fan-1/score')):.1f}" in metrics()
+
+    assert wait_until(lambda: as_many_as_seen('asdstream_windows_scored_total{channel="fan-1",machine="fan-1"}'))
+    assert wait_until(lambda: as_many_as_seen('asdstream_latency_seconds_count{stage="total"}'))
     priority = event["alarm"]["priority"]
-    assert f'asdstream_alarm_active{{channel="fan-1",kind="anomaly",priority="{priority}"}} 1.0' in metrics
+    assert f'asdstream_alarm_active{{channel="fan-1",kind="anomaly",priority="{priority}"}} 1.0' in metrics()
     assert httpx2.get(f"http://127.0.0.1:{monitor}/healthz").json()["healthy"] is True
     assert httpx2.get(f"http://127.0.0.1:{monitor}/readyz").json() == {"ready": True, "problems": []}
 
