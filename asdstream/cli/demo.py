@@ -16,15 +16,17 @@ def demo(
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Loopback port of the demo's own broker.")] = 18830,
+    dashboard: Annotated[bool, typer.Option(help="Serve the dashboard, to this machine alone.")] = True,
 ) -> None:
-    """Show it all on this machine, without hardware or network: broker, four simulated machines, daemon, live view.
+    """Show it all on this machine, without hardware or network: broker, four simulated machines, daemon, dashboard.
 
-    After 25 seconds one machine develops a fault that grows; its alarm appears on the screen and on MQTT. The command
-    line to watch what is published from another terminal is printed. Ctrl-C ends it.
+    It begins with the address of the dashboard's page, on port 8300 or, where that is taken, on another. After 25
+    seconds one machine develops a fault that grows; its alarm appears on the page, with its sound, on the screen and on
+    MQTT. The command line to watch what is published from another terminal is printed. Ctrl-C ends it.
     """
     from asdstream.demo.factory import run_factory
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    raise typer.Exit(run_factory(port, seconds, Console(), stop))
+    raise typer.Exit(run_factory(port, seconds, Console(), stop, dashboard=dashboard))

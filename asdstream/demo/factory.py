@@ -1,10 +1,11 @@
-"""The virtual factory: broker, simulated machines, daemon, and a subscriber that shows what is published."""
+"""The virtual factory: broker, simulated machines, daemon, dashboard, and a subscriber that shows what is published."""
 
 import json
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from asdstream import config as configuration
 from asdstream.config import Config, SimulatorSettings
 from asdstream.daemon import Daemon
 from asdstream.demo.broker import EmbeddedBroker
+from asdstream.demo.page import served_page
 from asdstream.demo.scoreboard import Scoreboard
 from asdstream.demo.view import plain_line, render
 from asdstream.mqtt.client import MqttClient
@@ -30,20 +32,28 @@ SUBSCRIBE_WITHIN_S = 10.0
 
 
 def demo_config(port: int, folder: Path) -> Config:
-    """The configuration of the demo, with its broker on `port` and its store in `folder`."""
+    """The configuration of the demo, with its broker on `port`, its store and the sound of its alarms in `folder`."""
     text = resources.files("asdstream.demo").joinpath("demo.toml").read_text()
     # The embedded broker knows no other version, and has nothing good to say to a client that tries one.
     text += f'\n[mqtt]\nport = {port}\nprotocol = "3.1.1"\n\n[store]\npath = "{folder / "demo.db"}"\n'
     return configuration.parse(text, folder / "demo.toml")
 
 
-def run_factory(port: int, seconds: float | None, console: Console, stop: threading.Event) -> int:
+def run_factory(
+    port: int, seconds: float | None, console: Console, stop: threading.Event, *, dashboard: bool = True
+) -> int:
     """Run the factory until `stop` is set or `seconds` have passed; returns the exit code.
 
-    With `seconds`, 0 says that every faulty machine's alarm came over MQTT and that no healthy machine raised one.
+    With a `dashboard`, the address of its page is the first thing that is printed. With `seconds`, 0 says
+    that every faulty machine's alarm came over MQTT and that no healthy machine raised one.
     """
-    with tempfile.TemporaryDirectory(prefix="asdstream-demo-") as folder, EmbeddedBroker(port) as broker:
+    with ExitStack() as open_parts:
+        folder = open_parts.enter_context(tempfile.TemporaryDirectory(prefix="asdstream-demo-"))
+        broker = open_parts.enter_context(EmbeddedBroker(port))
         config = demo_config(broker.port, Path(folder))
+        if dashboard:
+            address = open_parts.enter_context(served_page(broker_of(config.mqtt)))
+            console.print(f"open the page in a browser:  {address}", soft_wrap=True, highlight=False)
         faults = {
             channel.id: channel.source.fault
             for channel in config.channels

@@ -1,6 +1,7 @@
 """`asdstream demo`: a stranger's first two minutes."""
 
 import io
+import json
 import re
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from mosquitto_broker import find_program, free_port
@@ -44,6 +47,19 @@ def started_demo(seconds: float) -> Iterator[tuple["subprocess.Popen[str]", list
         reader.join(5)
 
 
+def page_of(said: str) -> str:
+    """The address that the demo begins with."""
+    address = re.match(r"open the page in a browser: +(http://127\.0\.0\.1:\d+/)\n", said)
+    assert address is not None, said
+    return address[1]
+
+
+def asked(address: str) -> Any:
+    """What the dashboard answers."""
+    with urlopen(address, timeout=30) as answer:  # noqa: S310
+        return json.load(answer)
+
+
 def watch_as_it_says(demo: "subprocess.Popen[str]", lines: list[str]) -> str:
     """The first messages that a stranger sees with the command line that the demo prints."""
     while not any("mosquitto_sub" in line for line in lines):
@@ -67,12 +83,21 @@ def test_the_demo_finds_the_growing_fault_and_nothing_else(monkeypatch: pytest.M
     """The sound of the whole demo, as fast as it can be heard; the same in real time is the slow test below."""
     windows: Counter[str] = Counter()
     stop = threading.Event()
+    console = Console(file=io.StringIO(), width=200)
+    seen: dict[str, Any] = {}
+
+    def look_at_the_page() -> None:
+        address = page_of(console.file.getvalue())  # type: ignore[attr-defined]
+        seen["fleet"] = asked(f"{address}api/fleet")
+        for alarm in seen["fleet"]["alarms"]:
+            seen["clip"] = asked(f"{address}api/clip/{alarm['clip']}?node={alarm['node']}")
 
     class Board(Scoreboard):
         def see_score(self, payload: dict[str, str]) -> None:  # type: ignore[override]
             super().see_score(payload)
             windows[payload["channel"]] += 1
-            if len(windows) == 4 and min(windows.values()) >= WINDOWS:
+            if len(windows) == 4 and min(windows.values()) >= WINDOWS and not stop.is_set():
+                look_at_the_page()
                 stop.set()
 
     def unpaced(port: int, folder: Path) -> Config:
@@ -88,13 +113,22 @@ def test_the_demo_finds_the_growing_fault_and_nothing_else(monkeypatch: pytest.M
     demo_config = factory.demo_config
     monkeypatch.setattr(factory, "Scoreboard", Board)
     monkeypatch.setattr(factory, "demo_config", unpaced)
-    console = Console(file=io.StringIO(), width=200)
     code = factory.run_factory(free_port(), 200.0, console, stop)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert min(windows.values()) >= WINDOWS, "every machine was heard as long as in the demo"
     assert "gearbox-1: alarm raised" in said
     assert FOUND in said
     assert code == 0
+    machines = {machine["machine"]: machine["channels"][0] for machine in seen["fleet"]["machines"]}
+    assert {name: channel["state"] for name, channel in machines.items()} == {
+        "fan-1": "normal",
+        "gearbox-1": "alarm",
+        "pump-1": "normal",
+        "valve-1": "normal",
+    }
+    assert all(channel["score"] > 0.0 for channel in machines.values())
+    assert "energy" in seen["clip"]["sentence"]
+    assert all(seen["clip"][part]["mel"] for part in ("alarm", "reference", "difference"))
 
 
 @pytest.mark.slow
@@ -112,8 +146,10 @@ def test_the_demo_finds_the_same_in_real_time() -> None:
 def test_a_stranger_can_watch_and_a_demo_that_ends_before_the_fault_has_begun_does_not_claim_success() -> None:
     with started_demo(6) as (demo, lines):
         assert "asd.status/1" in watch_as_it_says(demo, lines)
+        fleet = asked(f"{page_of(lines[0])}api/fleet")
         assert demo.wait(60) == 1
     said = "".join(lines)
+    assert fleet["broker"]["connected"]
     assert "FAIL: no alarm for gearbox-1" in said
     assert "Traceback" not in said
 
