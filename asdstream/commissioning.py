@@ -1,35 +1,34 @@
 """A new machine listens for a stated time, then knows what it sounds like and when to raise an alarm, by itself."""
 
-import io
 import json
 import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
 import numpy as np
-import soundfile
 import structlog
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from ulid import ULID
 
-from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES
-from asdstream.audio.windower import hop_samples
+from asdstream.audio.window import SAMPLE_RATE
 from asdstream.bundle import Bundle
 from asdstream.config import AlarmsSection, ChannelSection, CommissioningSection
+from asdstream.config.channel import MAX_LISTEN_S
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.separate_as import SEPARATED, SeparateAs, ways
 from asdstream.enrolment import flac_of, maker_of
 from asdstream.errors import AsdstreamError
 from asdstream.held_out_sound import MAX_KEPT_S
+from asdstream.kept_sound import KeptSound, heard_windows, whole
 from asdstream.scoring.commissioning_report import CommissioningProgress, CommissioningReport
-from asdstream.scoring.heard_windows import HeardWindows
 from asdstream.scoring.lesson import learn
-from asdstream.scoring.listening import Listening, Piece
+from asdstream.scoring.listening import PIECE_S, Listening, Piece
 from asdstream.scoring.machine_scorer import MachineScorer
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.store.commissionings import KeptPiece
@@ -43,37 +42,67 @@ log = structlog.get_logger()
 ACTOR = "commissioning"
 MOST_TIMES_TOLD = 20
 """Stretches of sound that a report names as left out; all of them are counted."""
+LONGER = 0.25
+"""The share of what has been heard by which it is listened to for longer where that gives no threshold."""
 _REPORT = TypeAdapter(CommissioningReport)
+_ROUNDING_S = 0.001
+_NO_THRESHOLD_YET = "what has been heard gives no threshold, so it is listened to for longer than asked"
 InBackground = Callable[[Callable[[], None]], object]
+
+
+class NoThresholdYetError(AsdstreamError):
+    """There is too little normal sound for any threshold."""
 
 
 @dataclass(slots=True, eq=False)
 class _Machine:
-    """A machine that is commissioned: `kept` counts the windows in the store by channel."""
+    """A machine that is commissioned: `kept_s` is the sound in the store by channel, `coming` is on its way there.
+
+    `goal_s` is the sound of each channel that is listened to, `problem` why that is more than was asked for. Once it
+    is reached, what was heard is `unjudged` until a lesson is made of it, and that is `concluding` until its references
+    have been taken up.
+    """
 
     name: str
     section: CommissioningSection
     channels: tuple[ChannelSection, ...]
     separate_as: SeparateAs | None
     maker: str
+    goal_s: float
     learning: bool = False
+    unjudged: bool = False
+    concluding: bool = False
     report: CommissioningReport | None = None
     listenings: dict[str, Listening] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
+    kept_s: dict[str, float] = field(default_factory=dict)
+    coming: list[Piece] = field(default_factory=list)
     problem: str | None = None
+    keeping_problem: str | None = None
 
     @property
-    def enough(self) -> bool:
-        return all(self.kept[one.id] * one.hop >= self.section.listen_s for one in self.channels)
+    def least_kept_s(self) -> float:
+        """Of the channel of which least is in the store."""
+        return min(self.kept_s.get(one.id, 0.0) for one in self.channels)
+
+    @property
+    def ripe(self) -> bool:
+        """Whether there is enough to make a lesson of that has not been tried yet."""
+        return (
+            self.learning and self.unjudged and not self.concluding and self.least_kept_s >= self.goal_s - _ROUNDING_S
+        )
 
     @property
     def heard_s(self) -> float:
         """Of the channel that has heard least."""
-        return min((self.kept[one.id] + self._waiting(one.id)) * one.hop for one in self.channels)
+        return min(self.taken_s(one.id) + self._waiting_s(one.id) for one in self.channels)
 
-    def _waiting(self, channel: str) -> int:
+    def taken_s(self, channel: str) -> float:
+        """In the store or on its way there."""
+        return self.kept_s.get(channel, 0.0) + sum(one.seconds for one in self.coming if one.channel == channel)
+
+    def _waiting_s(self, channel: str) -> float:
         listening = self.listenings.get(channel)
-        return 0 if listening is None else listening.waiting
+        return 0.0 if listening is None else listening.waiting_s
 
 
 class Commissioning:
@@ -82,8 +111,10 @@ class Commissioning:
     A machine is learning exactly while it is configured to be commissioned and has no reference, not even one held
     out: one that is rolled back to none learns again, and one that is enrolled meanwhile stops. What is heard is kept
     in `store` minute by minute, so that a restart goes on; it begins anew where another bundle, or another hop, would
-    hear it otherwise. `hear` is called by one thread, `step` by another; the rest may be called from any. What is made
-    of hours of sound takes minutes on a slow box and is done `in_background`.
+    hear it otherwise. Where what was heard gives no threshold it is listened to for a quarter longer, again and again
+    up to six hours: a machine that was commissioned can raise alarms. `hear` is called by one thread, `step` by
+    another; the rest may be called from any. What is made of hours of sound takes a while on a slow box and is done
+    `in_background`.
     """
 
     def __init__(
@@ -105,13 +136,15 @@ class Commissioning:
         self._machines: dict[str, _Machine] = {}
         self._by_channel: dict[str, _Machine] = {}
         self._heard: Counter[str] = Counter()
+        self._failure: Exception | None = None
         self._pieces: queue.SimpleQueue[tuple[_Machine, Piece]] = queue.SimpleQueue()
         for channel in channels:
             if channel.commissioning is not None and channel.machine not in self._machines:
                 own = tuple(one for one in channels if one.machine == channel.machine)
                 made = [maker_of(bundle, kind) for kind in ways(separate_as.get(channel.id)).values()]
                 machine = _Machine(
-                    channel.machine, channel.commissioning, own, separate_as.get(channel.id), " ".join(made)
+                    *(channel.machine, channel.commissioning, own, separate_as.get(channel.id), " ".join(made)),
+                    goal_s=channel.commissioning.listen_s,
                 )
                 self._machines[machine.name] = machine
                 self._by_channel |= {one.id: machine for one in own}
@@ -134,7 +167,13 @@ class Commissioning:
         if known is None:
             return progress_of(self._store, machine, ())
         with self._lock:
-            return CommissioningProgress(known.learning, known.heard_s, known.section.listen_s, known.report)
+            return CommissioningProgress(known.learning, known.heard_s, known.goal_s, known.report, known.problem)
+
+    @property
+    def busy(self) -> bool:
+        """Whether what has been heard is still on its way into the store, or being made references of."""
+        with self._lock:
+            return any(bool(one.coming) or one.ripe or one.concluding for one in self._machines.values())
 
     def references_changed(self) -> None:
         """Look again which machines have references."""
@@ -149,23 +188,30 @@ class Commissioning:
             if machine is None or not machine.learning:
                 continue
             with self._lock:
-                listening = machine.listenings.get(channel)
-                if listening is None:
-                    continue
                 self._heard[channel] += 1
-                for piece in listening.hear(embedding):
+                listening = machine.listenings.get(channel)
+                # More of one channel than was asked for would only fill the disk until the others are there.
+                if listening is None or machine.taken_s(channel) >= machine.goal_s - _ROUNDING_S:
+                    continue
+                pieces = listening.hear(embedding)
+                on_hand_s = machine.taken_s(channel) + sum(piece.seconds for piece in pieces) + listening.waiting_s
+                if on_hand_s >= machine.goal_s - _ROUNDING_S:
+                    pieces += listening.flush()
+                for piece in pieces:
+                    machine.coming.append(piece)
                     self._pieces.put((machine, piece))
 
     def step(self, timeout_s: float) -> None:
-        """Keep the next piece, waiting at most so long for one, and conclude where that was enough."""
-        try:
-            machine, piece = self._pieces.get(timeout=timeout_s)
-        except queue.Empty:
-            return
-        self._keep(machine, piece)
-        if machine.listenings and machine.enough:
+        """Keep the next piece, waiting at most so long for one, and conclude where there is enough."""
+        if self._failure is not None:
+            raise self._failure
+        with suppress(queue.Empty):
+            self._keep(*self._pieces.get(timeout=timeout_s))
+        for machine in self._machines.values():
             with self._lock:
-                machine.listenings = {}
+                if not machine.ripe:
+                    continue
+                machine.unjudged, machine.concluding, machine.listenings = False, True, {}
             self._in_background(partial(self._conclude, machine))
 
     def close(self) -> None:
@@ -173,6 +219,7 @@ class Commissioning:
         for machine in self._machines.values():
             for listening in machine.listenings.values():
                 for piece in listening.flush():
+                    machine.coming.append(piece)
                     self._pieces.put((machine, piece))
         while not self._pieces.empty():
             self._keep(*self._pieces.get())
@@ -182,20 +229,20 @@ class Commissioning:
         if learning == machine.learning:
             return
         if not learning:
-            machine.learning = False
-            machine.listenings = {}
+            with self._lock:
+                machine.learning = machine.unjudged = machine.concluding = False
+                machine.listenings, machine.kept_s = {}, {}
+                machine.goal_s, machine.problem = machine.section.listen_s, None
             self._store.commissionings.forget(machine.name)
             return
         hops = {one.id: one.hop for one in machine.channels}
         if self._store.commissionings.forget_unlike(machine.name, machine.maker, hops):
             log.warning("commissioning_begins_anew", machine=machine.name, problem="it would be heard otherwise now")
-        kept: Counter[str] = Counter()
-        for piece in self._store.commissionings.pieces(machine.name):
-            kept[piece.channel] += piece.windows
+        kept_s = _kept_s(self._store, machine.name)
         with self._lock:
-            machine.kept = kept
-            machine.learning = True
-        self._listen(machine)
+            machine.kept_s = kept_s
+            machine.learning = machine.unjudged = True
+            self._listen(machine)
         log.info(
             "commissioning",
             machine=machine.name,
@@ -205,39 +252,55 @@ class Commissioning:
         )
 
     def _listen(self, machine: _Machine) -> None:
-        with self._lock:
-            machine.listenings = {
-                one.id: Listening(one.id, one.hop, self._alarms.clipped_share, lambda: str(ULID()))
-                for one in machine.channels
-            }
+        machine.listenings = {one.id: self._listening(one) for one in machine.channels}
+
+    def _listening(self, channel: ChannelSection) -> Listening:
+        return Listening(channel.id, channel.hop, self._alarms.clipped_share, lambda: str(ULID()))
 
     def _keep(self, machine: _Machine, piece: Piece) -> None:
-        # Where all channels have been heard for long enough, more would only fill the disk.
-        if not machine.listenings or machine.enough:
-            return
+        kept = machine.learning and self._stored(machine, piece)
+        with self._lock:
+            machine.coming.remove(piece)
+            if kept and machine.learning:
+                machine.kept_s[piece.channel] = machine.kept_s.get(piece.channel, 0.0) + piece.seconds
+                machine.unjudged = True
+            elif machine.listenings:
+                # What follows a lost piece lacks its first seconds unless it begins anew.
+                channel = next(one for one in machine.channels if one.id == piece.channel)
+                machine.listenings[channel.id] = self._listening(channel)
+
+    def _stored(self, machine: _Machine, piece: Piece) -> bool:
         kept = KeptPiece(
             *(0, piece.channel, piece.stretch, piece.first, piece.at, piece.hop_s, piece.windows, piece.unusable)
         )
         try:
             self._store.commissionings.keep(machine.name, kept, machine.maker, flac_of(piece.samples), piece.vectors)
         except StoreError as error:
-            if str(error) != machine.problem:
+            if str(error) != machine.keeping_problem:
                 log.warning("commissioning_piece_lost", machine=machine.name, problem=str(error))
-            machine.problem = str(error)
-            return
-        machine.problem = None
-        with self._lock:
-            machine.kept[piece.channel] += piece.windows
+            machine.keeping_problem = str(error)
+            return False
+        machine.keeping_problem = None
+        return True
 
     def _conclude(self, machine: _Machine) -> None:
         try:
             report, revision = self._teach(machine)
+        except NoThresholdYetError as error:
+            more_s = min(max(PIECE_S, LONGER * machine.least_kept_s), MAX_LISTEN_S - machine.least_kept_s)
+            log.warning("commissioning_goes_on", machine=machine.name, longer_s=round(more_s), problem=str(error))
+            self._go_on(machine, more_s, _NO_THRESHOLD_YET)
+            return
         except AsdstreamError as error:
             log.warning("commissioning_failed", machine=machine.name, problem=str(error))
             # It is tried again with the next piece.
-            self._listen(machine)
+            self._go_on(machine, PIECE_S, str(error))
             return
-        machine.report = report
+        except Exception as error:  # It must not end a thread that nobody misses: the next step raises it.
+            self._failure = error
+            return
+        with self._lock:
+            machine.report = report
         say = log.info if report.enough else log.warning
         say(
             "commissioned",
@@ -247,37 +310,56 @@ class Commissioning:
             **{key: value for key, value in asdict(report).items() if value is not None},
         )
 
+    def _go_on(self, machine: _Machine, more_s: float, problem: str) -> None:
+        with self._lock:
+            machine.concluding = False
+            if machine.learning:
+                machine.goal_s, machine.problem = machine.least_kept_s + more_s, problem
+                self._listen(machine)
+
     def _teach(self, machine: _Machine) -> tuple[CommissioningReport, int]:
-        pieces = _whole(self._store.commissionings.pieces(machine.name))
-        heard, sound = self._all_heard(pieces)
+        pieces = whole(self._store.commissionings.pieces(machine.name))
+        heard, sound = heard_windows(self._store, pieces), KeptSound(self._store, pieces)
         lesson = learn(heard, machine.section.references, self._alarms.n)
         commissionings = self._store.commissionings
-        # A try that failed may have left some.
-        self._store.references.forget_unseen(machine.name)
         runs = [(one, one + 1) for one in lesson.references.tolist()] + list(lesson.held_out)
-        made: list[Reference] = []
-        held_out_s = 0.0
-        for i, (first, end) in enumerate(runs):
-            samples = sound.of(first, end)
-            hop_s = None if i < len(lesson.references) else float(heard.hop_s[first])
-            held_out_s += 0.0 if hop_s is None else len(samples) / SAMPLE_RATE
-            rows = {branch: found[first:end] for branch, found in heard.vectors.items()}
-            label = str(ULID())
-            self._store.references.put_unseen(
-                machine.name,
-                NewReference(label, f"live sound of {sound.channel(first)}", flac_of(samples), {}, hop_s),
-                self._by_maker(machine, rows),
+        made = [
+            Reference(
+                f"{LABEL_PREFIX}{ULID()}",
+                {branch: found[first:end] for branch, found in heard.vectors.items()},
+                None if i < len(lesson.references) else float(heard.hop_s[first]),
             )
-            made.append(Reference(f"{LABEL_PREFIX}{label}", rows, hop_s))
+            for i, (first, end) in enumerate(runs)
+        ]
         rate = bearable_rate(self._alarms, machine.channels[0].hop)
         kind = machine.channels[0].machine_type
         scorer = scorer_of(self._bundle, machine.name, kind, rate, made, machine.separate_as)
+        kept_s, longest_hop_s = machine.least_kept_s, max(one.hop for one in machine.channels)
+        if scorer.uncalibrated and kept_s < MAX_LISTEN_S - _ROUNDING_S:
+            raise NoThresholdYetError(f"{kept_s:.0f} s give no threshold yet: {scorer.uncalibrated}")
+        # A try that failed may have left some.
+        self._store.references.forget_unseen(machine.name)
+        held_out_s = 0.0
+        for reference, (first, end) in zip(made, runs, strict=True):
+            samples = sound.of(first, end)
+            held_out_s += 0.0 if reference.held_out_hop_s is None else len(samples) / SAMPLE_RATE
+            self._store.references.put_unseen(
+                machine.name,
+                NewReference(
+                    reference.label.removeprefix(LABEL_PREFIX),
+                    f"live sound of {sound.channel(first)}",
+                    flac_of(samples),
+                    {},
+                    reference.held_out_hop_s,
+                ),
+                self._by_maker(machine, reference.vectors),
+            )
         longest = sorted(lesson.excluded, key=lambda one: -one.windows)[:MOST_TIMES_TOLD]
         now = self._clock()
         report = CommissioningReport(
             machine=machine.name,
             finished_at=now,
-            heard_s=sum(piece.windows * piece.hop_s for piece in pieces),
+            heard_s=sum(piece.seconds for piece in pieces),
             windows=len(heard),
             unusable=sum(piece.unusable for piece in pieces),
             excluded_windows=sum(one.windows for one in lesson.excluded),
@@ -289,6 +371,7 @@ class Commissioning:
             decided_by=_decided_by(scorer),
             shortage=scorer.shortage,
             uncalibrated=scorer.uncalibrated,
+            prolonged_s=prolonged_s if (prolonged_s := kept_s - machine.section.listen_s) > longest_hop_s else 0.0,
         )
         revision = commissionings.conclude(
             machine.name,
@@ -299,22 +382,6 @@ class Commissioning:
             held_out_at_most_s=MAX_KEPT_S,
         )
         return report, revision
-
-    def _all_heard(self, pieces: Sequence[KeptPiece]) -> tuple[HeardWindows, "_KeptSound"]:
-        stretches = {name: i for i, name in enumerate(dict.fromkeys(piece.stretch for piece in pieces))}
-        rows: dict[str, list[NDArray[np.float32]]] = {}
-        for piece in pieces:
-            for branch, found in self._store.commissionings.vectors(piece).items():
-                rows.setdefault(branch, []).append(found)
-        places = [np.arange(piece.first, piece.first + piece.windows) for piece in pieces]
-        heard = HeardWindows(
-            stretch=np.repeat([stretches[piece.stretch] for piece in pieces], [piece.windows for piece in pieces]),
-            place=np.concatenate(places),
-            at=np.concatenate([piece.at + np.arange(piece.windows) * piece.hop_s for piece in pieces]),
-            hop_s=np.repeat([piece.hop_s for piece in pieces], [piece.windows for piece in pieces]),
-            vectors={branch: np.concatenate(found) for branch, found in rows.items()},
-        )
-        return heard, _KeptSound(self._store, pieces)
 
     def _by_maker(
         self, machine: _Machine, rows: Mapping[str, NDArray[np.float32]]
@@ -339,69 +406,22 @@ def progress_of(store: Store, machine: str, channels: Sequence[ChannelSection]) 
     section = channels[0].commissioning if channels else None
     if section is None or store.references.entries(machine):
         return None if report is None else CommissioningProgress(False, report.heard_s, report.heard_s, report)
-    kept: Counter[str] = Counter()
-    for piece in store.commissionings.pieces(machine):
-        kept[piece.channel] += piece.windows
-    return CommissioningProgress(True, min(kept[one.id] * one.hop for one in channels), section.listen_s, report)
+    kept_s = _kept_s(store, machine)
+    heard_s = min(kept_s.get(one.id, 0.0) for one in channels)
+    longer = heard_s > section.listen_s + max(one.hop for one in channels)
+    return CommissioningProgress(True, heard_s, section.listen_s, report, _NO_THRESHOLD_YET if longer else None)
+
+
+def _kept_s(store: Store, machine: str) -> dict[str, float]:
+    kept_s: dict[str, float] = {}
+    for piece in whole(store.commissionings.pieces(machine)):
+        kept_s[piece.channel] = kept_s.get(piece.channel, 0.0) + piece.seconds
+    return kept_s
 
 
 def _reported(store: Store, machine: str) -> CommissioningReport | None:
     text = store.commissionings.report(machine)
     return None if text is None else _REPORT.validate_python(json.loads(text))
-
-
-class _KeptSound:
-    """The sound of windows in a row, out of the pieces that hold it."""
-
-    def __init__(self, store: Store, pieces: Sequence[KeptPiece]) -> None:
-        self._store = store
-        self._pieces = pieces
-        self._begins = np.cumsum([0, *(piece.windows for piece in pieces)])
-        self._latest: tuple[int, NDArray[np.float32]] | None = None
-
-    def channel(self, window: int) -> str:
-        return self._pieces[self._piece_of(window)].channel
-
-    def of(self, first: int, end: int) -> NDArray[np.float32]:
-        """16 kHz mono (m,) from the beginning of window `first` to the end of the last before `end`, of one stretch."""
-        one, last = self._piece_of(first), self._piece_of(end - 1)
-        stretch, hop = self._pieces[one].stretch, hop_samples(self._pieces[one].hop_s)
-        begin = (self._pieces[one].first + first - int(self._begins[one])) * hop
-        finish = (self._pieces[last].first + end - 1 - int(self._begins[last])) * hop + WINDOW_SAMPLES
-        # A window begins in a piece before its own, unless that is the first of its stretch.
-        while one and self._pieces[one - 1].stretch == stretch and self._begin(one) > begin:
-            one -= 1
-        parts = []
-        for i in range(one, last + 1):
-            samples, at = self._samples(i), self._begin(i)
-            parts.append(samples[max(0, begin - at) : max(0, finish - at)])
-        return np.concatenate(parts)
-
-    def _begin(self, i: int) -> int:
-        """Where the sound of a piece begins, in samples of its stretch."""
-        piece = self._pieces[i]
-        return 0 if piece.first == 0 else (piece.first - 1) * hop_samples(piece.hop_s) + WINDOW_SAMPLES
-
-    def _samples(self, i: int) -> NDArray[np.float32]:
-        if self._latest is None or self._latest[0] != i:
-            audio = self._store.commissionings.audio(self._pieces[i])
-            samples, _ = soundfile.read(io.BytesIO(audio), dtype="float32")
-            self._latest = (i, samples)
-        return self._latest[1]
-
-    def _piece_of(self, window: int) -> int:
-        return int(np.searchsorted(self._begins, window, side="right")) - 1
-
-
-def _whole(pieces: Sequence[KeptPiece]) -> list[KeptPiece]:
-    """The pieces stretch by stretch, each up to its first hole: what follows one lacks its first seconds."""
-    stretches: dict[tuple[str, str], list[KeptPiece]] = {}
-    for piece in pieces:
-        found = stretches.setdefault((piece.channel, piece.stretch), [])
-        if piece.first == sum(one.windows for one in found):
-            found.append(piece)
-    in_order = sorted(stretches.items(), key=lambda item: item[0][0])
-    return [piece for _, found in in_order for piece in found]
 
 
 def _in_background(work: Callable[[], None]) -> None:

@@ -61,9 +61,10 @@ def list_references(machine: MachineArgument, config: ConfigOption = None, as_js
     if held_out:
         console.print(f"{held_out_s / 60:.1f} minutes are held out for the calibration.", highlight=False)
     if progress is not None and progress.learning:
+        of_all = "" if progress.problem else f"of {progress.listen_s / 60:.0f} "
         console.print(
-            f"{machine} is learning: {progress.heard_s / 60:.0f} of {progress.listen_s / 60:.0f} minutes were listened "
-            "to; it raises no anomaly alarm until then.",
+            f"{machine} is learning: {progress.heard_s / 60:.0f} {of_all}minutes were listened to; "
+            f"{progress.problem or 'it raises no anomaly alarm until then'}.",
             highlight=False,
         )
     elif progress is not None and progress.report is not None:

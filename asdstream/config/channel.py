@@ -7,6 +7,9 @@ from pydantic import Field
 from asdstream.config.fields import Name, Section, TopicLevel
 from asdstream.config.sources import SourceSettings
 
+MAX_LISTEN_S = 21_600.0
+"""Of a machine that is commissioned; no more of its sound is kept until then."""
+
 
 class CommissioningSection(Section):
     """A new machine is listened to, and then makes its own references and threshold; the table's presence asks for it.
@@ -17,11 +20,16 @@ class CommissioningSection(Section):
     listen_s: float = Field(
         default=7200.0,
         ge=300.0,
-        le=21_600.0,
-        description="Seconds of sound of a healthy machine; what is lost, silent or clipped does not count.",
+        le=MAX_LISTEN_S,
+        description="Seconds of sound of a healthy machine; what is lost, silent or clipped does not count. Where they "
+        "give no threshold it is listened to for longer, six hours at most.",
     )
     references: int = Field(
-        default=16, ge=3, le=256, description="At most so many windows of it become references; the rest is held out."
+        default=16,
+        ge=10,
+        le=256,
+        description="At most so many windows of it become references, ten at least, which can give a threshold among "
+        "themselves; the rest is held out.",
     )
 
 

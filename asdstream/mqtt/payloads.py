@@ -223,6 +223,9 @@ class CommissioningReportPayload(BaseModel):
 
     ts: Moment = Field(description="When it was done.")
     heard_s: float = Field(description="Sound that counted.", json_schema_extra=SECONDS)
+    prolonged_s: float = Field(
+        description="By so much longer than asked, as less gave no threshold.", json_schema_extra=SECONDS
+    )
     windows: int = Field(description="Windows of it.")
     unusable: int = Field(description="Windows besides that were silent or clipped.")
     excluded_windows: int = Field(description="Windows that did not fit and were left out.")
@@ -241,6 +244,7 @@ class CommissioningReportPayload(BaseModel):
         return cls(
             ts=moment(report.finished_at),
             heard_s=report.heard_s,
+            prolonged_s=report.prolonged_s,
             windows=report.windows,
             unusable=report.unusable,
             excluded_windows=report.excluded_windows,
@@ -266,6 +270,9 @@ class CommissioningPayload(BaseModel):
     state: Literal["learning", "done"] = Field(description="`done`: its references and threshold stand.")
     done: float = Field(description="Share of the listening that is done, 0 to 1.")
     listen_s: float = Field(description="How long it is listened to.", json_schema_extra=SECONDS)
+    problem: str | None = Field(
+        default=None, description="One sentence on why that is longer than asked; null where it is not."
+    )
     report: CommissioningReportPayload | None = Field(description="Of the latest commissioning; null before the first.")
 
     @classmethod
@@ -276,7 +283,8 @@ class CommissioningPayload(BaseModel):
         return cls(
             state="learning" if progress.learning else "done",
             done=round(progress.done, 3),
-            listen_s=progress.listen_s,
+            listen_s=round(progress.listen_s, 3),
+            problem=progress.problem,
             report=None if progress.report is None else CommissioningReportPayload.of(progress.report),
         )
 

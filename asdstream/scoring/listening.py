@@ -38,6 +38,11 @@ class Piece:
         """m."""
         return len(next(iter(self.vectors.values())))
 
+    @property
+    def seconds(self) -> float:
+        """Of `samples`."""
+        return len(self.samples) / SAMPLE_RATE
+
 
 class Listening:
     """Puts the windows of one channel together to pieces of a minute. Pure: time is what the windows say.
@@ -61,6 +66,11 @@ class Listening:
         self._unusable = 0
         self.waiting = 0
         """Windows that no piece holds yet."""
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of sound that no piece holds yet."""
+        return sum(map(len, self._samples)) / SAMPLE_RATE
 
     def hear(self, embedding: Embedding) -> list[Piece]:
         """Take the next window in; the pieces, at most two, that are complete with it."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.store.database import Database, StoreError
 from asdstream.store.references import NewReference, References, Vectors
 
@@ -27,6 +28,11 @@ class KeptPiece:
     hop_s: float
     windows: int
     unusable: int
+
+    @property
+    def seconds(self) -> float:
+        """Of its sound."""
+        return self.windows * self.hop_s + (WINDOW_SECONDS - self.hop_s if self.first == 0 else 0.0)
 
 
 class Commissionings:

@@ -87,7 +87,8 @@ def _of_sound(health: HealthPayload) -> Shown | None:
 def _of_scores(heard: Heard, health: HealthPayload) -> Shown:
     learning = health.commissioning
     if learning is not None and learning.state == "learning":
-        return Shown("learning", health.problem or f"it learns how the machine sounds: {learning.done:.0%} are done")
+        how_far = f"it learns how the machine sounds: {learning.done:.0%} are done"
+        return Shown("learning", health.problem or (f"{how_far}; {learning.problem}" if learning.problem else how_far))
     if heard.calibrated is False:
         return Shown("learning", health.problem or "there is no threshold yet: enrol normal sound of this machine")
     if health.problem is not None:

@@ -111,6 +111,11 @@ def test_a_machine_is_normal_only_while_it_is_heard_to_be() -> None:
             "learning",
             "it learns how the machine sounds: 25% are done",
         ),
+        (
+            {"commissioning": {"state": "learning", "done": 0.8, "listen_s": 9e3, "report": None, "problem": "too few"}},
+            "learning",
+            "it learns how the machine sounds: 80% are done; too few",
+        ),
         ({"state": "waiting"}, "trouble", "no sound comes in"),
         ({"state": "ended"}, "stale", "the recordings are at their end"),
         ({"problem": "the engine cannot keep up"}, "trouble", "the engine cannot keep up"),
