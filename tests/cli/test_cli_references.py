@@ -75,11 +75,16 @@ def test_the_list_tells_what_is_held_out_and_how_far_a_new_machine_has_learnt(ru
     assert json.loads(run("list", "fan-1", "--json"))["commissioning"] is None, "it has references"
     run("rollback", "fan-1", "0")
     with closing(Store(tmp_path / "state.db")) as store:
-        piece = KeptPiece(0, "a", "stretch", 0, 1000.0, 1.0, 60, 0)
-        store.commissionings.keep("fan-1", piece, "hash", b"flac", {"audiomae": np.ones((60, 32), np.float32)})
+        piece = KeptPiece(0, "a", "stretch", 0, 1000.0, 1.0, 51, 0)
+        store.commissionings.keep("fan-1", piece, "hash", b"flac", {"audiomae": np.ones((51, 32), np.float32)})
     learning = json.loads(run("list", "fan-1", "--json"))["commissioning"]
     assert (learning["learning"], learning["heard_s"], learning["done"]) == (True, 60.0, 0.1)
     assert "fan-1 is learning: 1 of 10 minutes" in " ".join(run("list", "fan-1").split())
+    with closing(Store(tmp_path / "state.db")) as store:
+        piece = KeptPiece(0, "a", "stretch", 51, 1051.0, 1.0, 600, 0)
+        store.commissionings.keep("fan-1", piece, "hash", b"flac", {"audiomae": np.ones((600, 32), np.float32)})
+    longer = "fan-1 is learning: 11 minutes were listened to; what has been heard gives no threshold, so it is"
+    assert longer in " ".join(run("list", "fan-1").split())
 
 
 def test_what_was_removed_comes_back_with_a_rollback_and_both_are_revisions_with_an_actor(run: Run) -> None:

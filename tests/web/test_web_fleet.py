@@ -112,9 +112,9 @@ def test_a_machine_is_normal_only_while_it_is_heard_to_be() -> None:
             "it learns how the machine sounds: 25% are done",
         ),
         (
-            {"commissioning": {"state": "learning", "done": 0.8, "listen_s": 9e3, "report": None, "problem": "too few"}},
+            {"commissioning": {"state": "learning", "done": 0.8, "listen_s": 9.0, "report": None, "problem": "few"}},
             "learning",
-            "it learns how the machine sounds: 80% are done; too few",
+            "it learns how the machine sounds: 80% are done; few",
         ),
         ({"state": "waiting"}, "trouble", "no sound comes in"),
         ({"state": "ended"}, "stale", "the recordings are at their end"),
