@@ -1,47 +1,26 @@
 """The daemon under a service manager: what it tells systemd, and a configuration that changes under it."""
 
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from notify_socket import NotifySocket
 from processes import DaemonProcess, wait_until
 
 MakeConfig = Callable[..., Path]
 NOBODY_LISTENS = 9
 
 
-class Manager:
-    """The socket on which systemd would listen; `told` is what has come so far."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.told: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-
-    def heard(self, beginning: str, times: int = 1) -> bool:
-        while True:
-            try:
-                self.told += self._socket.recv(4096).decode().split("\n")
-            except BlockingIOError:
-                return sum(line.startswith(beginning) for line in self.told) >= times
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    listening = Manager(tmp_path / "notify")
+def manager(tmp_path: Path) -> Iterator[NotifySocket]:
+    listening = NotifySocket(tmp_path / "notify")
     yield listening
     listening.close()
 
 
 def test_systemd_hears_of_start_life_reload_and_end_and_no_broker_is_needed_for_it(
-    make_config: MakeConfig, manager: Manager
+    make_config: MakeConfig, manager: NotifySocket
 ) -> None:
     config = make_config('{ kind = "simulator" }', NOBODY_LISTENS)
     daemon = DaemonProcess(config, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="1500000")

@@ -86,6 +86,8 @@ clear_level = 1.0
 min_duration_s = 0.0
 source_lost_after_s = 1000.0
 disk_free_min_mb = 0.0
+[clips]
+enabled = false
 {channels}
 [[channels]]
 id = "{FAR}"

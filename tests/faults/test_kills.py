@@ -48,7 +48,10 @@ def test_no_transition_is_lost_when_the_daemon_is_killed_at_any_instant(
         if instant is Instant.ANY:
             time.sleep(chance.uniform(0.0, LONGEST_LIFE_S))
         else:
+            # It is about its business: what it says of itself when it connects is no longer on its way.
+            heard = plant.witness.counts["event/alarm"]
             plant.daemon.wait_for("mqtt_connected")
+            assert wait_until(lambda heard=heard: plant.witness.counts["event/alarm"] > heard, PATIENCE_S)
             time.sleep(chance.uniform(0.0, 0.5))
             gate.thankless, gate.deaf = instant is Instant.SENT, instant is Instant.COMMITTED
             assert wait_until(partial(waiting, plant, sent=instant is Instant.SENT), PATIENCE_S), instant
