@@ -249,7 +249,9 @@ class CommissioningReportPayload(BaseModel):
             unusable=report.unusable,
             excluded_windows=report.excluded_windows,
             excluded=tuple(
-                ExcludedPayload(from_=moment(one.started_at), to=moment(one.ended_at), windows=one.windows)
+                ExcludedPayload.model_validate(
+                    {"from": moment(one.started_at), "to": moment(one.ended_at), "windows": one.windows}
+                )
                 for one in report.excluded
             ),
             references=report.references,

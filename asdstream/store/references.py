@@ -183,7 +183,10 @@ class References:
             " WHERE machine = ? AND until IS NULL AND revision = since ORDER BY since, label",
             (HEADER_BYTES, machine),
         )
-        return [ReferenceEntry(*row[:-1], flac_seconds(row[-1])) for row in rows]
+        return [
+            ReferenceEntry(label, of, name, revision, at, actor, size, hop_s, flac_seconds(header))
+            for label, of, name, revision, at, actor, size, hop_s, header in rows
+        ]
 
     def revisions(self, machine: str) -> list[Revision]:
         """Every change, oldest first."""
