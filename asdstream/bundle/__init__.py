@@ -2,6 +2,7 @@
 
     bundle.json                               manifest, schema `asd.bundle/1`
     weights/<encoder>.safetensors             one file per encoder
+    weights/<encoder>-decoder.safetensors     of an AudioMAE, to draw what it was not shown
     weights/fusion-<branch>.safetensors       of a branch that is fused attentively
     weights/separator[-<type>].safetensors    separators: for every machine type, or for one
     weights/prototypes-<type>.safetensors     one file per machine type
@@ -15,6 +16,7 @@ from asdstream.bundle.contents import (
     Branch,
     BranchPrototypes,
     BundleContents,
+    DecoderContents,
     EncoderContents,
     FusedBranch,
     FusionContents,
@@ -40,6 +42,7 @@ __all__ = [
     "Bundle",
     "BundleContents",
     "BundleError",
+    "DecoderContents",
     "EncoderContents",
     "FusedBranch",
     "FusionContents",

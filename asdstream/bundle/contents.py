@@ -65,12 +65,24 @@ class MachineType:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DecoderContents:
+    """What draws a spectrogram again of an AudioMAE's tokens: its configuration and state dict."""
+
+    config: Mapping[str, JsonValue]
+    weights: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncoderContents:
-    """A network to be put into a bundle: its kind (`audiomae` or `beats`), configuration and state dict."""
+    """A network to be put into a bundle: its kind (`audiomae` or `beats`), configuration and state dict.
+
+    Of an `audiomae` the `decoder` that was trained with just these weights may come along.
+    """
 
     kind: str
     config: Mapping[str, JsonValue]
     weights: Mapping[str, Tensor]
+    decoder: DecoderContents | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,21 +17,39 @@ from asdstream.bundle.networks import (
     embedding_size,
     fill,
     lay_out_encoder,
+    lay_out_masked,
     lay_out_separator,
     make_head,
+    read_decoder,
     read_weights,
     token_shape,
 )
+from asdstream.models.masked_audiomae import MaskedAudioMAE
 from asdstream.models.tfgridnet import TFGridNet
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkInBundle:
-    """An encoder or separator as the manifest describes it; `weights` is relative to the bundle."""
+    """A separator as the manifest describes it; `weights` is relative to the bundle."""
 
     kind: str
     config: Mapping[str, JsonValue]
     weights: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderInBundle:
+    """The decoder that was trained with an encoder; `weights` is relative to the bundle."""
+
+    config: Mapping[str, JsonValue]
+    weights: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInBundle(NetworkInBundle):
+    """An encoder as the manifest describes it."""
+
+    decoder: DecoderInBundle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,7 @@ class Bundle:
     licence_notes: tuple[str, ...]
     sample_rate: int
     window_seconds: float
-    encoders: Mapping[str, NetworkInBundle]
+    encoders: Mapping[str, EncoderInBundle]
     branches: tuple[Branch | FusedBranch, ...]
     machine_types: Mapping[str, MachineType]
     files: Mapping[str, str]
@@ -71,6 +89,21 @@ class Bundle:
             raise BundleError(f"bundle {self.path} has no encoder {name!r}; it has {listing(self.encoders)}")
         entry = self.encoders[name]
         return self._fill(lay_out_encoder(self.path, name, entry.kind, entry.config), entry.weights)
+
+    def build_masked_audiomae(self) -> MaskedAudioMAE | None:
+        """The first encoder by name that has a decoder, with it, to draw hidden parts of a spectrogram; None without.
+
+        The decoder takes no memory before.
+        """
+        for name, entry in sorted(self.encoders.items()):
+            decoder = entry.decoder
+            if decoder is not None:
+                masked = lay_out_masked(self.path, name, entry.kind, entry.config, decoder.config)
+                encoder = lay_out_encoder(self.path, name, entry.kind, entry.config)
+                weights = read_weights(self.path, entry.weights, self.files[entry.weights], encoder)
+                weights |= read_decoder(self.path, decoder.weights, self.files[decoder.weights], masked)
+                return fill(masked, weights)
+        return None
 
     def build_head(self, branch: str) -> nn.Module:
         """What makes the embeddings (B, D) of `branch` from its encoders' tokens, which it is called with in order."""

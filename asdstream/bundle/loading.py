@@ -9,10 +9,11 @@ import asdstream
 from asdstream.bundle.contents import Branch, FusedBranch, MachineType
 from asdstream.bundle.errors import BundleError, listing
 from asdstream.bundle.files import MANIFEST, NAME, check_present, read_file
-from asdstream.bundle.loaded import Bundle, FusionInBundle, NetworkInBundle
+from asdstream.bundle.loaded import Bundle, DecoderInBundle, EncoderInBundle, FusionInBundle, NetworkInBundle
 from asdstream.bundle.manifest import (
     AttentiveBranchEntry,
     BranchEntry,
+    EncoderEntry,
     Manifest,
     NetworkEntry,
     PooledBranchEntry,
@@ -21,8 +22,10 @@ from asdstream.bundle.manifest import (
 from asdstream.bundle.networks import (
     embedding_size,
     lay_out_encoder,
+    lay_out_masked,
     lay_out_separator,
     make_head,
+    read_decoder,
     read_weights,
     token_shape,
 )
@@ -76,7 +79,7 @@ def load(path: Path) -> Bundle:
         licence_notes=tuple(manifest.licence_notes),
         sample_rate=manifest.sample_rate,
         window_seconds=manifest.window_seconds,
-        encoders=_networks(manifest.encoders),
+        encoders={name: _encoder(entry) for name, entry in manifest.encoders.items()},
         branches=tuple(_branch(entry) for entry in manifest.branches),
         machine_types=machine_types,
         files=manifest.files,
@@ -98,6 +101,7 @@ def verify(path: Path) -> Bundle:
         bundle.build_head(branch.name)
     for machine_type in bundle.separators:
         bundle.build_separator(machine_type)
+    bundle.build_masked_audiomae()
     return bundle
 
 
@@ -108,6 +112,9 @@ def _check_networks(path: Path, manifest: Manifest) -> dict[str, int]:
         encoder = lay_out_encoder(path, name, entry.kind, entry.config)
         tokens[name] = token_shape(encoder)
         read_weights(path, entry.weights, manifest.files[entry.weights], encoder)
+        if entry.decoder is not None:
+            masked = lay_out_masked(path, name, entry.kind, entry.config, entry.decoder.config)
+            read_decoder(path, entry.decoder.weights, manifest.files[entry.decoder.weights], masked)
     for branch in manifest.branches:
         if isinstance(branch, AttentiveBranchEntry):
             head = make_head(path, _branch(branch), tokens, branch.attention_dim)
@@ -120,6 +127,11 @@ def _check_networks(path: Path, manifest: Manifest) -> dict[str, int]:
 
 def _networks(entries: Mapping[str, NetworkEntry]) -> dict[str, NetworkInBundle]:
     return {name: NetworkInBundle(entry.kind, entry.config, entry.weights) for name, entry in entries.items()}
+
+
+def _encoder(entry: EncoderEntry) -> EncoderInBundle:
+    decoder = None if entry.decoder is None else DecoderInBundle(entry.decoder.config, entry.decoder.weights)
+    return EncoderInBundle(entry.kind, entry.config, entry.weights, decoder)
 
 
 def _branch(entry: BranchEntry) -> Branch | FusedBranch:

@@ -39,11 +39,24 @@ class Strict(BaseModel):
 
 
 class NetworkEntry(Strict):
-    """An encoder or a separator: kind, configuration, and the file of its weights, relative to the bundle."""
+    """A network: kind, configuration, and the file of its weights, relative to the bundle."""
 
     kind: Name
     config: dict[str, JsonValue]
     weights: str
+
+
+class DecoderEntry(Strict):
+    """An encoder's decoder: configuration, and the file of its weights, relative to the bundle."""
+
+    config: dict[str, JsonValue]
+    weights: str
+
+
+class EncoderEntry(NetworkEntry):
+    """An encoder, and the decoder that was trained with it, if it came along."""
+
+    decoder: DecoderEntry | None = None
 
 
 class PooledBranchEntry(Strict):
@@ -109,7 +122,7 @@ class Manifest(Strict):
     licence_notes: list[Annotated[str, StringConstraints(max_length=4000)]]
     sample_rate: int
     window_seconds: float
-    encoders: dict[Name, NetworkEntry]
+    encoders: dict[Name, EncoderEntry]
     branches: list[BranchEntry]
     separators: dict[AnyName, NetworkEntry] = {}
     machine_types: dict[Name, MachineTypeEntry]
@@ -120,6 +133,7 @@ class Manifest(Strict):
         """Every file that a part names, as often as it does."""
         return [
             *(entry.weights for entry in self.encoders.values()),
+            *(entry.decoder.weights for entry in self.encoders.values() if entry.decoder is not None),
             *(branch.weights for branch in self.branches if isinstance(branch, AttentiveBranchEntry)),
             *(entry.weights for entry in self.separators.values()),
             *(entry.prototypes for entry in self.machine_types.values()),

@@ -22,6 +22,7 @@ from asdstream.models.beats import BEATs, BEATsConfig
 from asdstream.models.checkpoint import shapes_only
 from asdstream.models.fbank import MEL_BANDS
 from asdstream.models.fusion import AttentiveFusion, MeanFusion
+from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE, decoder_state
 from asdstream.models.pooling import BandPooling, MeanPooling
 from asdstream.models.tfgridnet import TFGridNet, TFGridNetConfig
 
@@ -77,6 +78,12 @@ _ENCODERS: Mapping[str, _Kind[Encoder]] = {
         lambda config: BEATs(BEATsConfig.from_dict(config)),
     ),
 }
+_DECODER: Mapping[str, tuple[float, float]] = {
+    "embed_dim": (1, 4096),
+    "depth": (1, 64),
+    "heads": (1, 64),
+    "mlp_ratio": (0.1, 16),
+}
 _SEPARATORS: Mapping[str, _Kind[TFGridNet]] = {
     "tfgridnet": _Kind(
         {
@@ -109,6 +116,16 @@ class TokenShape:
 def lay_out_encoder(path: Path, name: str, kind: str, config: Config) -> Encoder:
     """The encoder that an entry of the manifest configures, on the meta device: shapes without numbers."""
     return _lay_out(path, f"encoder {name!r}", _ENCODERS, kind, config)
+
+
+def lay_out_masked(path: Path, name: str, kind: str, config: Config, decoder: Config) -> MaskedAudioMAE:
+    """As `lay_out_encoder`, with the decoder that an entry of the manifest configures."""
+    lay_out_encoder(path, name, kind, config)
+
+    def make(settings: Config) -> MaskedAudioMAE:
+        return MaskedAudioMAE(AudioMAEConfig.from_dict(config), DecoderConfig.from_dict(settings))
+
+    return _lay_out(path, f"the decoder of encoder {name!r}", {"audiomae": _Kind(_DECODER, make)}, kind, decoder)
 
 
 def lay_out_separator(path: Path, name: str, kind: str, config: Config) -> TFGridNet:
@@ -187,8 +204,17 @@ def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape
 
 def read_weights(path: Path, file: str, sha256: str, network: nn.Module) -> dict[str, Tensor]:
     """The verified tensors of `file`, which are those of `network`, no more and no less."""
+    return _read(path, file, sha256, network.state_dict())
+
+
+def read_decoder(path: Path, file: str, sha256: str, network: MaskedAudioMAE) -> dict[str, Tensor]:
+    """As `read_weights`, of the decoder alone."""
+    return _read(path, file, sha256, decoder_state(network.state_dict()))
+
+
+def _read(path: Path, file: str, sha256: str, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     weights = read_tensors(path, file, sha256)
-    expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    expected = {key: tuple(tensor.shape) for key, tensor in wanted.items()}
     for key in sorted(expected.keys() - weights.keys()):
         refuse(path, f"{file}: {key} is missing; its configuration in {MANIFEST} asks for it")
     for key in sorted(weights.keys() - expected.keys()):

@@ -93,7 +93,7 @@ def _check_names(contents: BundleContents) -> None:
 
 def _manifest(contents: BundleContents, weights: _WeightsFolder) -> dict[str, object]:
     """What bundle.json says; the weights are written on the way."""
-    encoders = {name: _network(encoder, name, weights) for name, encoder in contents.encoders.items()}
+    encoders = {name: _encoder(encoder, name, weights) for name, encoder in contents.encoders.items()}
     branches = [_branch(branch, contents.fusions, weights) for branch in contents.branches]
     separators = {
         name: _network(separator, "separator" if name == ANY_TYPE else f"separator-{name}", weights)
@@ -130,6 +130,16 @@ def _network(network: EncoderContents | SeparatorContents, name: str, weights: _
         "config": dict(network.config),
         "weights": weights.put_network(name, network.weights),
     }
+
+
+def _encoder(encoder: EncoderContents, name: str, weights: _WeightsFolder) -> dict[str, JsonValue]:
+    entry = _network(encoder, name, weights)
+    if encoder.decoder is not None:
+        entry["decoder"] = {
+            "config": dict(encoder.decoder.config),
+            "weights": weights.put_network(f"{name}-decoder", encoder.decoder.weights),
+        }
+    return entry
 
 
 def _branch(

@@ -1,7 +1,7 @@
 """AudioMAE as it is trained: mask most of a spectrogram, encode the rest, draw the whole again."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, Self
 
@@ -37,6 +37,8 @@ class DecoderConfig:
         for name in ("embed_dim", "depth", "heads", "mlp_ratio"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"the decoder's {name} is {getattr(self, name)}; right would be a positive number")
+        if len(self.window) != 2 or min(self.window) < 1:
+            raise ValueError(f"the decoder's window is {self.window}; right would be two positive numbers")
 
     @classmethod
     def tiny(cls) -> Self:
@@ -47,6 +49,25 @@ class DecoderConfig:
     def base(cls) -> Self:
         """The published size: 512 wide, 16 blocks, 16 heads."""
         return cls()
+
+    def to_dict(self) -> dict[str, int | float | list[int]]:
+        """As plain numbers, for JSON."""
+        return asdict(self) | {"window": list(self.window)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """The inverse of `to_dict`; a ValueError names a key that is unknown or not a number."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"unknown decoder setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        settings = dict(values)
+        window = settings.pop("window", [4, 4])
+        sides = window if isinstance(window, list | tuple) else [window]
+        for name, value in [*settings.items(), *(("window", side) for side in sides)]:
+            kinds = (int, float) if name == "mlp_ratio" else (int,)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ValueError(f"decoder setting {name!r} is {value!r}; right would be a number")  # noqa: TRY004
+        return cls(**settings, window=tuple(sides))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,6 +181,11 @@ def reconstruction_loss(
 def has_decoder(names: Iterable[str]) -> bool:
     """Whether any of these names of a state dict is a part of the decoder."""
     return any(name.startswith("decoder_") or name == "mask_token" for name in names)
+
+
+def decoder_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The decoder's part of a masked autoencoder's state dict."""
+    return {name: tensor for name, tensor in state.items() if has_decoder([name])}
 
 
 def from_reference(state: Mapping[str, Tensor], source: Path | str, heads: int | None = None) -> MaskedAudioMAE:
