@@ -62,7 +62,7 @@ def test_a_recording_whose_disk_hangs_stops_the_signs_of_life_until_it_can_be_re
     os.mkfifo(hanging)
     assert plant.daemon.wait_for("stands_still")["workers"] == ["capture"]
     fed = systemd.count("WATCHDOG=1")
-    time.sleep(4 * FEED_S)
+    time.sleep(3 * FEED_S)
     assert systemd.count("WATCHDOG=1") == fed
     assert plant.daemon.code is None, "to end it is the service manager's business"
 
@@ -121,7 +121,7 @@ STAGES = {
 def test_each_thread_by_itself_stops_the_signs_of_life_while_it_stands_still(
     mosquitto: MosquittoBroker, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asdstream.daemon.STILL_S", 1.0)
+    monkeypatch.setattr("asdstream.daemon.STILL_S", 0.8)
     monkeypatch.setattr("asdstream.daemon.ROOM_EVERY_S", 0.1)
     monkeypatch.setattr("asdstream.mqtt.outbox_publisher.LOOK_AGAIN_S", 0.1)
     goes_on = {name: threading.Event() for name in STAGES}
@@ -145,7 +145,7 @@ def test_each_thread_by_itself_stops_the_signs_of_life_while_it_stands_still(
                 said = len(lines)
                 assert wait_until(lambda name=name, said=said: named(lines[said:], name), PATIENCE_S), name
                 fed = watchdog.fed
-                time.sleep(0.5)
+                time.sleep(0.3)
                 assert watchdog.fed == fed, name
                 event.set()
                 assert wait_until(lambda fed=fed: watchdog.fed > fed + 1, PATIENCE_S), name
