@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -69,7 +69,7 @@ def rendered(template: str, payload: str) -> str:
 def running(client: MqttClient) -> Iterator[MqttClient]:
     client.start()
     try:
-        assert client.wait_connected(5), client.problem
+        assert client.wait_connected(30), client.problem
         yield client
     finally:
         client.stop()

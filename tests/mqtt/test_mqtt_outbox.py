@@ -19,7 +19,7 @@ from asdstream.store.outbox_message import OutboxMessage, OutboxRow
 from asdstream.store.store import Store
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -53,7 +53,7 @@ def listening(broker: MosquittoBroker) -> Iterator[list[int]]:
     client = MqttClient(Broker(broker.host, broker.port), "listener")
     client.subscribe("event/#", lambda _topic, payload: received.append(int(payload)), qos=1)
     client.start()
-    assert client.wait_connected(5)
+    assert client.wait_connected(30)
     time.sleep(0.1)
     try:
         yield received

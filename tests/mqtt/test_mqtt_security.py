@@ -26,7 +26,7 @@ DISCOVERY = "homeassistant/device/asdstream-plant-1-press-hall/config"
 def running(client: MqttClient, *, connects: bool = True) -> Iterator[MqttClient]:
     client.start()
     try:
-        assert client.wait_connected(10) == connects, client.problem
+        assert client.wait_connected(30) == connects, client.problem
         yield client
     finally:
         client.stop()

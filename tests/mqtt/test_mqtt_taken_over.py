@@ -51,7 +51,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[CurtBroker]:
 def test_a_client_that_is_writing_still_learns_why_the_broker_has_hung_up(broker: CurtBroker) -> None:
     client = MqttClient(Broker("127.0.0.1", broker.port, protocol="5"), "busy")
     client.start()
-    assert client.wait_connected(5)
+    assert client.wait_connected(30)
     while client.connected:
         client.publish("a/topic", bytes(1000))
     assert broker.hung_up.wait(5)
