@@ -116,3 +116,10 @@ def test_a_flipped_byte_in_the_decoder_is_found(folder: Path) -> None:
     (folder / DECODER).write_bytes(data)
     with pytest.raises(BundleError, match=r"audiomae-decoder\.safetensors has SHA-256"):
         bundle.load(folder)
+
+
+def test_of_two_decoders_nobody_could_tell_which_is_meant(tmp_path: Path) -> None:
+    made = contents(masked_model(), decoder_of(masked_model()))
+    twice = dataclasses.replace(made, encoders={**made.encoders, "other": made.encoders["audiomae"]})
+    with pytest.raises(BundleError, match="encoders audiomae, other have a decoder each"):
+        bundle.save(tmp_path / "bundle", twice)

@@ -91,11 +91,11 @@ class Bundle:
         return self._fill(lay_out_encoder(self.path, name, entry.kind, entry.config), entry.weights)
 
     def build_masked_audiomae(self) -> MaskedAudioMAE | None:
-        """The first encoder by name that has a decoder, with it, to draw hidden parts of a spectrogram; None without.
+        """The encoder that has a decoder, with it, to draw hidden parts of a spectrogram; None where none has.
 
         The decoder takes no memory before.
         """
-        for name, entry in sorted(self.encoders.items()):
+        for name, entry in self.encoders.items():
             decoder = entry.decoder
             if decoder is not None:
                 masked = lay_out_masked(self.path, name, entry.kind, entry.config, decoder.config)

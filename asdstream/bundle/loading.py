@@ -119,9 +119,9 @@ def _check_networks(path: Path, manifest: Manifest) -> dict[str, int]:
         if isinstance(branch, AttentiveBranchEntry):
             head = make_head(path, _branch(branch), tokens, branch.attention_dim)
             read_weights(path, branch.weights, manifest.files[branch.weights], head)
-    for name, entry in manifest.separators.items():
-        separator = lay_out_separator(path, name, entry.kind, entry.config)
-        read_weights(path, entry.weights, manifest.files[entry.weights], separator)
+    for name, serving in manifest.separators.items():
+        separator = lay_out_separator(path, name, serving.kind, serving.config)
+        read_weights(path, serving.weights, manifest.files[serving.weights], separator)
     return {branch.name: embedding_size(_branch(branch), tokens) for branch in manifest.branches}
 
 

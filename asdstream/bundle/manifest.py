@@ -195,6 +195,9 @@ def _check(path: Path, manifest: Manifest) -> None:
             refuse(path, f"{MANIFEST}: {file[:80]!r} is used but not listed in files with its SHA-256")
         if uses > 1:
             refuse(path, f"{MANIFEST}: {file!r} is used twice")
+    drawing = [name for name, entry in manifest.encoders.items() if entry.decoder is not None]
+    if len(drawing) > 1:
+        refuse(path, f"{MANIFEST}: encoders {listing(sorted(drawing))} have a decoder each; at most one is expected")
     for name, machine_type in manifest.machine_types.items():
         if machine_type.separated and not manifest.separators.keys() & {name, ANY_TYPE}:
             refuse(path, f"{MANIFEST}: machine type {name!r} was fitted on separated sound; no separator serves it")

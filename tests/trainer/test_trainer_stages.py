@@ -286,6 +286,16 @@ def test_a_bundle_starts_the_encoders_of_another_recipe(system3: Path, tmp_path:
     assert bundles.verify(run / "bundle").licence_notes == ("Simulated sound only.",)
 
 
+def test_a_bundle_that_starts_from_one_with_a_decoder_keeps_it(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done("run", write_recipe(tmp_path, 1, ""), "--out", run, "--start", "builtin:demo")
+    masked = bundles.load(run / "bundle").build_masked_audiomae()
+    demo = bundles.load(bundles.resolve("builtin:demo")).build_masked_audiomae()
+    assert masked is not None
+    assert demo is not None
+    assert torch.equal(masked.decoder_pred.weight, demo.decoder_pred.weight)
+
+
 @pytest.mark.parametrize(
     ("tables", "options", "sentence"),
     [

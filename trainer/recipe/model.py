@@ -8,7 +8,7 @@ from trainer.recipe.table import Table
 
 
 class DecoderSettings(Table):
-    """Size of the decoder that reconstructs; it is thrown away after training."""
+    """Size of the decoder that reconstructs."""
 
     embed_dim: int = Field(default=512, ge=16, description="Width of the decoder")
     depth: int = Field(default=16, ge=1, description="Swin blocks, shifted and unshifted in turn")

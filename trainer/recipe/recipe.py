@@ -44,6 +44,12 @@ class ExportSettings(Table):
     licence_notes: Annotated[tuple[str, ...], AfterValidator(not_empty)] = Field(
         description="what may be done with the bundle, and why"
     )
+    decoder: bool | None = Field(
+        default=None,
+        description="Whether AudioMAE's decoder goes into the bundle, for maps of what is unexpected in an alarm: "
+        "where it still belongs to the exported encoder if left out; where later stages moved that, true puts in the "
+        "encoder of the generative stage once more, with its decoder",
+    )
 
 
 class Recipe(Table):

@@ -1,8 +1,6 @@
 """The encoders as they go from stage to stage: untrained, brought along, trained further."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,7 +65,7 @@ def masked_before(run: Run) -> tuple[MaskedAudioMAE, tuple[str, ...]]:
     found = run.products.read(name)
     notes = tuple(found.facts["licence_notes"])
     if found.facts["decoder"] is not None:
-        decoder = DecoderConfig(**_tuples(found.facts["decoder"]))
+        decoder = DecoderConfig.from_dict(found.facts["decoder"])
         model = _masked(AudioMAEConfig.from_dict(found.facts["config"]), decoder)
         load_weights(model, found.tensors, name)
     else:
@@ -94,7 +92,7 @@ def untrained(recipe: Recipe, name: str) -> Encoder:
 
 def encoder_product(encoder: Encoder, licence_notes: Sequence[str]) -> Product:
     """An encoder to be kept; of a masked autoencoder its decoder as well."""
-    decoder = asdict(encoder.decoder_config) if isinstance(encoder, MaskedAudioMAE) else None
+    decoder = encoder.decoder_config.to_dict() if isinstance(encoder, MaskedAudioMAE) else None
     facts = {
         "kind": "beats" if isinstance(encoder, BEATs) else "audiomae",
         "config": encoder.config.to_dict(),
@@ -125,8 +123,3 @@ def encoder_weights(product: Product) -> dict[str, Tensor]:
 def _masked(config: AudioMAEConfig, decoder: DecoderConfig) -> MaskedAudioMAE:
     with shapes_only():
         return MaskedAudioMAE(config, decoder)
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where a configuration has tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -5,15 +5,18 @@ from pathlib import Path
 
 from asdstream import __version__
 from asdstream import bundle as bundles
-from asdstream.bundle import Branch, FusedBranch
+from asdstream.bundle import Branch, DecoderContents, EncoderContents, FusedBranch
+from asdstream.models.masked_audiomae import decoder_state
 from trainer.errors import TrainerError
-from trainer.products import Products
+from trainer.products import Product, Products
 from trainer.recipe import Recipe
 from trainer.stages.encoders import encoder_weights, product_before
 from trainer.stages.order import StageName
 from trainer.stages.prototype_product import prototypes_of
 
 FUSED = "fused"
+RECONSTRUCTION = "reconstruction"
+"""The encoder that is in a bundle for its decoder alone."""
 ATTENTION = f"{StageName.FUSION}-attention"
 
 
@@ -70,8 +73,12 @@ def _contents(
     encoders = {}
     for name, product in zip(recipe.encoders, network_products(recipe, products), strict=False):
         found = products.read(product)
-        encoders[name] = bundles.EncoderContents(found.facts["kind"], found.facts["config"], encoder_weights(found))
+        encoders[name] = _encoder(found, with_decoder=recipe.export.decoder is not False)
         notes += found.facts["licence_notes"]
+    if recipe.export.decoder and not any(encoder.decoder for encoder in encoders.values()):
+        masked = _masked(recipe, products)
+        encoders[RECONSTRUCTION] = _encoder(masked, with_decoder=True)
+        notes += masked.facts["licence_notes"]
     fusions = {}
     if recipe.system == 3:
         attention = products.read(ATTENTION)
@@ -91,4 +98,25 @@ def _contents(
         machine_types=dict(machine_types),
         fusions=fusions,
         separators=separators,
+    )
+
+
+def _encoder(product: Product, *, with_decoder: bool) -> EncoderContents:
+    """What a product holds; its decoder only where it was trained with just this encoder."""
+    facts = product.facts
+    decoder = None
+    if with_decoder and facts.get("decoder") is not None:
+        decoder = DecoderContents(facts["decoder"], decoder_state(product.tensors))
+    return EncoderContents(facts["kind"], facts["config"], encoder_weights(product), decoder)
+
+
+def _masked(recipe: Recipe, products: Products) -> Product:
+    """AudioMAE as it was when it last had a decoder."""
+    for stage in (StageName.GENERATIVE, StageName.START):
+        name = f"{stage}-audiomae"
+        if products.has(name) and products.facts(name)["decoder"] is not None:
+            return products.read(name)
+    raise TrainerError(
+        f"[export] of the recipe {recipe.name} asks for AudioMAE's decoder, and no stage left one behind; "
+        "the stage generative does, or set decoder = false"
     )

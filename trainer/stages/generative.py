@@ -34,7 +34,7 @@ def parts(run: Run) -> tuple[Part, ...]:
         train(run, objective, settings, fingerprint)
         if run.processes.is_first:
             _draw(run, model, objective)
-        return {PRODUCT: encoder_product(model.encoder(), notes)}
+        return {PRODUCT: encoder_product(model, notes)}
 
     return (
         Part(

@@ -29,7 +29,11 @@ def parts(run: Run) -> tuple[Part, ...]:
         if file is not None and name not in run.recipe.encoders:
             raise TrainerError(f"System-{run.recipe.system} has no {name}, so {file} would not be used; leave it out")
     bundle = None if brought.bundle is None else bundles.load(bundles.resolve(brought.bundle))
-    held = {} if bundle is None else {entry.kind: encoder for encoder, entry in bundle.encoders.items()}
+    held = (
+        {}
+        if bundle is None
+        else {bundle.encoders[encoder].kind: encoder for branch in bundle.branches for encoder in branch.encoders}
+    )
     if bundle is not None and not set(held) & set(run.recipe.encoders):
         raise TrainerError(
             f"the bundle {bundle.path} has no {' or '.join(run.recipe.encoders)} to start from; "
@@ -75,7 +79,8 @@ def _from_file(recipe: Recipe, name: str, file: Path) -> Product:
 
 
 def _from_bundle(recipe: Recipe, bundle: bundles.Bundle, held: str) -> Product:
-    encoder = bundle.build_encoder(held)
+    masked = None if bundle.encoders[held].decoder is None else bundle.build_masked_audiomae()
+    encoder = masked or bundle.build_encoder(held)
     _check_size(recipe, encoder, f"the bundle {bundle.path}")
     return encoder_product(encoder, bundle.licence_notes)
 
