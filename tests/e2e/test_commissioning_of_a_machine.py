@@ -1,0 +1,85 @@
+"""A new machine on a real broker: it listens, says how far it is, learns, and only then raises an alarm."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from mosquitto_broker import MosquittoBroker
+from processes import DaemonProcess, Subscriber, asdstream_here, wait_until
+from small_bundle import fan_sound, strange_sound
+
+RunDaemon = Callable[..., DaemonProcess]
+
+
+@pytest.fixture
+def config(mosquitto: MosquittoBroker, tmp_path: Path, small_bundle: Path) -> Path:
+    """Of a machine that nobody knows: a fan, strange for a moment while it is listened to, and again when it is not."""
+    parts = [fan_sound(150, seed=1), strange_sound(10, seed=2), fan_sound(260, seed=3), strange_sound(40, seed=4)]
+    soundfile.write(tmp_path / "sound.flac", np.concatenate(parts), 16_000, subtype="PCM_16")
+    path = tmp_path / "asdstream.toml"
+    path.write_text(
+        f"""
+bundle = "{small_bundle}"
+[site]
+name = "plant"
+node = "line-1"
+[mqtt]
+port = {mosquitto.port}
+[engine]
+threads = 1
+[store]
+path = "state.db"
+[alarms]
+k = 2
+n = 3
+false_alarms_per_day = 50.0
+[[channels]]
+id = "new"
+machine = "new-1"
+machine_type = "unheard"
+hop = 2.0
+commissioning = {{ listen_s = 400, references = 10 }}
+source = {{ kind = "file", path = "sound.flac", realtime = false, loop = true }}
+"""
+    )
+    return path
+
+
+def test_a_new_machine_learns_by_itself_raises_alarms_only_then_and_obeys_a_calibration_that_is_kept(
+    config: Path, subscriber: Subscriber, run_daemon: RunDaemon
+) -> None:
+    daemon = run_daemon(config)
+    report = daemon.wait_for("commissioned", 100)
+    learning = next(one["commissioning"] for one in subscriber.seen("new/health"))
+    assert (learning["state"], learning["listen_s"], learning["report"]) == ("learning", 400.0, None)
+    assert wait_until(lambda: bool(subscriber.seen("event/alarm")), 60), "".join(daemon.lines)
+
+    # What was strange while it listened raised no alarm and is no part of what it takes for normal.
+    (taken_up, *_) = daemon.said("references_taken_up")
+    first = subscriber.seen("event/alarm")[0]
+    assert (first["transition"], first["alarm"]["kind"]) == ("raised", "anomaly")
+    assert report["references"] == 10
+    assert 195 <= report["windows"] <= 200
+    assert 1 <= report["excluded_windows"] <= 20
+    assert taken_up["threshold"] == pytest.approx(report["threshold"])
+    assert {one["threshold"] for one in subscriber.seen("new/score")} == {report["threshold"]}
+    assert wait_until(lambda: subscriber.seen("new/health")[-1]["commissioning"]["state"] == "done", 20)
+    told = subscriber.seen("new/health")[-1]["commissioning"]["report"]
+    assert (told["windows"], told["threshold"]) == (report["windows"], report["threshold"])
+    listed = json.loads(asdstream_here("references", "list", "new-1", "--json", "-c", config).stdout)
+    assert [change["actor"] for change in listed["revisions"]] == ["commissioning"]
+    assert listed["commissioning"]["report"]["threshold"] == report["threshold"]
+
+    held_out, figures = config.parent / "held-out.wav", config.parent / "figures.json"
+    # What was strange is normal after all, now and then.
+    normal = fan_sound(160, seed=9)
+    now_and_then = np.arange(len(normal)) // 160_000 % 2 == 1
+    soundfile.write(held_out, normal + now_and_then * strange_sound(160, seed=10), 16_000, subtype="PCM_16")
+    done = asdstream_here("calibrate", "new-1", held_out, "--save", "--json", figures, "-c", config)
+    assert done.returncode == 0, done.stderr
+    threshold = json.loads(figures.read_text())["threshold"]
+    assert report["threshold"] < threshold < 2.0
+    assert wait_until(lambda: subscriber.seen("new/score")[-1]["threshold"] == pytest.approx(threshold), 30)
