@@ -66,15 +66,23 @@ class Report:
             "gpu_bytes": self.gpu_bytes,
         }
 
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        setting = self.setting
+        heard = {"off": "as it is", "on": "separated", "both": "both ways"}[setting.separate]
+        return f"{setting.bundle}: {setting.machine_type} heard {heard}, a window every {setting.hop_s:g} s"
+
+    @property
+    def place(self) -> str:
+        """On what it was measured."""
+        machine = self.machine
+        device = f"{machine.processor}, threads {machine.threads}" if machine.device == "cpu" else machine.device
+        return f"{device}, {machine.precision}, asdstream {machine.asdstream}, torch {machine.torch}"
+
     def table(self) -> Table:
         """For a person to read."""
-        setting, machine = self.setting, self.machine
-        heard = {"off": "as it is", "on": "separated", "both": "both ways"}[setting.separate]
-        place = f"{machine.processor}, threads {machine.threads}" if machine.device == "cpu" else machine.device
-        table = Table(
-            title=f"{setting.bundle}: {setting.machine_type} heard {heard}, a window every {setting.hop_s:g} s",
-            caption=f"{place}, {machine.precision}, asdstream {machine.asdstream}, torch {machine.torch}",
-        )
+        table = Table(title=self.title, caption=self.place)
         table.add_column("figure", no_wrap=True)
         table.add_column("value", justify="right", no_wrap=True)
         table.add_column("how")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from asdstream import atomic, config
 from asdstream.bench.plan import Plan
+from asdstream.cli.picture_file import check_picture_file, write_picture_file
 from asdstream.config import ConfigError, EngineSection
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def bench(
     ] = 0.7,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long each part of it takes.")] = 20.0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw latency against channels, as .png.")
+    ] = None,
 ) -> None:
     """Measure what a bundle does on this machine: windows per second, channels, latency, memory.
 
@@ -82,6 +86,8 @@ def bench(
     """
     if json_file is not None and not json_file.parent.is_dir():
         raise ConfigError(f"--json {json_file}: the folder {json_file.parent} does not exist")
+    if picture is not None:
+        check_picture_file(picture, (".png",))
     named: dict[str, Any] = {"bundle": bundle, "hop_s": hop, "separate": separate, "machine_type": machine_type}
     placed = {"device": device, "precision": precision, "threads": threads}
     given = _from_config(settings) if settings is not None else {"engine": EngineSection()}
@@ -96,6 +102,10 @@ def bench(
     Console().print(report.table())
     if json_file is not None:
         atomic.write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
+    if picture is not None:
+        from asdstream.bench.picture import draw_bench
+
+        write_picture_file(picture, draw_bench(report))
 
 
 def _from_config(path: Path) -> dict[str, Any]:

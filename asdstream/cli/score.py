@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -20,6 +21,7 @@ from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.audio.windower import windows_of
 from asdstream.cli.options import ConfigOption, channel_of, load_config
+from asdstream.cli.score_picture import ScorePicture
 from asdstream.config import AlarmsSection, ConfigError
 from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of, unlike_prototypes
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from asdstream.engine.protocol import Engine
     from asdstream.engine.separate_as import SeparateAs
     from asdstream.scoring.machine_scorer import MachineScorer
+
+
+AT_ONCE = 64
+"""Windows that are scored together."""
 
 
 class Format(StrEnum):
@@ -76,12 +82,23 @@ def score(
     hop: Annotated[float, typer.Option(min=0.1, max=10, help="Seconds from one window to the next.")] = 1.0,
     output: Annotated[Format, typer.Option("--format", help="How to print the scores.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw each recording's spectrogram with its scores over time: a .png, or an .html to zoom into.",
+        ),
+    ] = None,
 ) -> None:
     """Print the anomaly score of recordings: the cosine distance to normal sound, averaged over ten-second windows.
 
     Either for a machine of the configuration (--machine), or for a bundle and one of its machine types (--bundle,
     --machine-type). A recording that cannot be read is named, the others are scored, and the exit code is 1.
     """
+    drawing = None if picture is None else ScorePicture(picture)
+    recordings = find_recordings(files)
+    if drawing is not None:
+        drawing.takes(len(recordings))
     if bundle is not None or machine_type is not None:
         means = _from_bundle(bundle or "builtin:demo", machine_type, hop)
     else:
@@ -90,13 +107,20 @@ def score(
         typer.echo(means.scorer.uncalibrated, err=True)
     scores: list[RecordingScore] = []
     failed = False
-    for path in find_recordings(files):
+    for path in recordings:
         try:
-            scores.append(_score_recording(path, means, hop))
+            samples = resample_clip(read_recording(path))
         except AudioError as error:
             typer.echo(f"asdstream: {error}", err=True)
             failed = True
+            continue
+        scores.append(_score_recording(path, samples, means, hop))
+        if drawing is not None:
+            threshold = None if means.scorer.uncalibrated else means.scorer.threshold
+            drawing.add(str(path), samples, scores[-1].windows, hop, scores[-1].score, threshold)
     _print(scores, Format.JSON if as_json else output)
+    if drawing is not None and scores:
+        drawing.write()
     raise typer.Exit(int(failed))
 
 
@@ -138,9 +162,15 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means
     return _Means(embedder, scorer, separate_as)
 
 
-def _score_recording(path: Path, means: _Means, hop: float) -> RecordingScore:
-    samples = resample_clip(read_recording(path))
-    values = means.scorer.score_vectors(means.engine.embed_samples(windows_of(samples, hop), means.separate_as))
+def _score_recording(path: Path, samples: NDArray[np.float32], means: _Means, hop: float) -> RecordingScore:
+    windows = windows_of(samples, hop)
+    # Windows overlap: all those of an hour at once would take gigabytes.
+    values = np.concatenate(
+        [
+            means.scorer.score_vectors(means.engine.embed_samples(windows[first : first + AT_ONCE], means.separate_as))
+            for first in range(0, len(windows), AT_ONCE)
+        ]
+    )
     mean = float(np.mean(values))
     return RecordingScore(
         file=str(path),

@@ -10,7 +10,7 @@ from asdstream.drawing.mel_spectrogram import HIGHEST_HZ, LOWEST_HZ, MelSpectrog
 from asdstream.drawing.scale import Scale, Tick, frequency_ticks, mel_shape
 
 Colour = tuple[int, int, int]
-INK, FAINT, PAPER = (30, 30, 30), (205, 205, 205), (255, 255, 255)
+INK, FAINT, PAPER = (30, 30, 30), (215, 215, 215), (255, 255, 255)
 CALM, ALARMING, MARK = (31, 78, 121), (192, 40, 40), (0, 200, 255)
 """What is as it should be, what is not, and a moment in a spectrogram."""
 LETTERS = 13

@@ -30,7 +30,8 @@ def test_channels_are_measured_as_the_configuration_says_where_no_option_says_ot
     config: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "figures.json"
-    options = ("--precision", "bfloat16", "--channels", 2, "--seconds", 1, "--json", file)
+    picture = tmp_path / "latency.png"
+    options = ("--precision", "bfloat16", "--channels", 2, "--seconds", 1, "--json", file, "--picture", picture)
     done = asdstream_here("bench", "-c", config, *options)
     assert done.returncode == 0, done.stderr
     figures = json.loads(file.read_text())
@@ -41,6 +42,7 @@ def test_channels_are_measured_as_the_configuration_says_where_no_option_says_ot
     assert figures["channels_held"] is None, "nobody asked how many are held"
     assert "latency p99" in done.stdout
     assert "channels 2" in done.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,7 @@ def test_channels_are_measured_as_the_configuration_says_where_no_option_says_ot
         (("--hop", "0.123"), "no multiple of 10 ms"),
         (("--hop", "10", "--seconds", "5"), "at least 20 are needed"),
         (("--json", "/no/such/folder/figures.json"), "the folder /no/such/folder does not exist"),
+        (("--picture", "latency.html"), "the name should end with .png"),
         (("-c", "/no/such.toml"), "no such file"),
     ],
 )
