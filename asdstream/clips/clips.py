@@ -16,8 +16,10 @@ from asdstream.audio.window import SAMPLE_RATE, Window
 from asdstream.clips.clip import ClipOrder, ClipSound
 from asdstream.clips.flac import flac_of, shortened
 from asdstream.clips.folder import ALARM, PICTURE, REFERENCE, ClipFolder
-from asdstream.clips.picture import Panel, picture_of
+from asdstream.clips.picture import MapPanel, Panel, picture_of
 from asdstream.clips.roll import Roll, to_16_bit
+from asdstream.errors import AsdstreamError
+from asdstream.evidence.error_map import ErrorMap
 from asdstream.mqtt.payloads import utc_text
 
 log = structlog.get_logger()
@@ -26,7 +28,8 @@ SLACK_S = 5.0
 """A window is judged some time after it was heard; so much of what came meanwhile is held as well."""
 OPEN = 64
 """Clips that wait for what follows; further alarms at once have none."""
-ASKED = 64
+ASKED = 16
+"""Clips that wait to be written or read, of up to 2 MB each; on a disk that cannot keep up further ones are lost."""
 OVERDUE_S = 5.0
 """What has not come so long after it should have does not come: the source is lost, or the machine stands still."""
 TIDY_EVERY_S = 600.0
@@ -165,12 +168,19 @@ class Clips:
         order, window = cut.order, cut.order.window
         started = window.started_at + (cut.begin - window.start) / SAMPLE_RATE
         raised_s = (window.start + len(window.samples) - cut.begin) / SAMPLE_RATE
-        panels = [Panel(f"{window.channel}, {utc_text(started)}: {order.sentence}", cut.samples, raised_s)]
+        panels: list[Panel | MapPanel] = [
+            Panel(f"{window.channel}, {utc_text(started)}: {order.sentence}", cut.samples, raised_s)
+        ]
         parts = {ALARM: flac_of(cut.samples)}
         if order.normal is not None:
             normal = to_16_bit(order.normal)
             panels.append(Panel(f"normal sound: {order.normal_label}", normal))
             parts[REFERENCE] = flac_of(normal)
+        found = _error_map(order)
+        if found is not None:
+            panels.append(
+                MapPanel(f"louder than expected, in the {len(window.samples) / SAMPLE_RATE:g} s to the raise", found)
+            )
         try:
             parts[PICTURE] = picture_of(panels)
             facts = {
@@ -184,6 +194,9 @@ class Clips:
                 "sentence": order.sentence,
                 "reference": order.normal_label,
                 "started_utc_s": started,
+                "error_map": None
+                if found is None
+                else {"begins_s": round((window.start - cut.begin) / SAMPLE_RATE, 3), **found.to_dict()},
             }
             self.folder.put(order.clip, parts, facts)
             log.info("clip_kept", clip=order.clip, channel=window.channel, seconds=len(cut.samples) / SAMPLE_RATE)
@@ -216,4 +229,20 @@ class Clips:
         if asked.part == "reference":
             return ClipSound(shortened(flac, asked.most, 0.0)[0], None, facts["reference"], sentence)
         flac, cut_s = shortened(flac, asked.most, float(facts["raised_s"]))
-        return ClipSound(flac, utc_text(float(facts["started_utc_s"]) + cut_s), None, sentence)
+        surprise = facts.get("error_map")
+        if surprise is not None:
+            surprise = {**surprise, "begins_s": round(surprise["begins_s"] - cut_s, 3)}
+        return ClipSound(flac, utc_text(float(facts["started_utc_s"]) + cut_s), None, sentence, surprise)
+
+
+def _error_map(order: ClipOrder) -> ErrorMap | None:
+    """None where there is none to be had."""
+    if order.error_map is None:
+        return None
+    try:
+        return order.error_map()
+    except (AsdstreamError, TimeoutError) as error:
+        log.warning("no_error_map", clip=order.clip, problem=str(error) or "the engine had no time for it")
+    except Exception:
+        log.exception("no_error_map", clip=order.clip)
+    return None
