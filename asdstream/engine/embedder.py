@@ -18,6 +18,8 @@ from asdstream.engine.device import Placement, choose, names_lost_device
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.encoders import Encoders
 from asdstream.engine.errors import EmbeddingError, EngineError
+from asdstream.engine.patch_grid import PatchGrid
+from asdstream.engine.reconstruction import Reconstruction
 from asdstream.engine.separate_as import SeparateAs, ways
 from asdstream.engine.separation import Separator
 from asdstream.engine.stream_front_end import StreamFrontEnd
@@ -63,6 +65,7 @@ class Embedder:
         self._encoders = Encoders(bundle, self.placement, max_batch, compile_cache, cores)
         self._separator = Separator(bundle, self.placement, cores)
         self._separation = StreamSeparation(self._separator)
+        self._reconstruction = Reconstruction(bundle, self.placement)
         self._streams = StreamFrontEnd(self._encoders.front_ends, self.placement.device)
 
     def device_memory(self) -> int | None:
@@ -154,6 +157,16 @@ class Embedder:
             vectors = self._vectors((self._spectrograms(part) for part in self._batches(heard)), named)
             found |= {f"{branch}{suffix}": rows for branch, rows in vectors.items()}
         return found
+
+    @property
+    def patches(self) -> PatchGrid | None:
+        """As `Reconstruction.patches`."""
+        return self._reconstruction.patches
+
+    @names_lost_device
+    def reconstruction_errors(self, samples: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
+        """As `Reconstructor.reconstruction_errors`."""
+        return self._reconstruction.errors(_bearable(samples), turn)
 
     def _batches(self, windows: Windows) -> Iterator[Windows]:
         for first in range(0, len(windows), self.max_batch):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from asdstream.audio.window import Window
 from asdstream.bundle import Branch, FusedBranch
 from asdstream.engine.embedding import Embedding
+from asdstream.engine.patch_grid import PatchGrid
 from asdstream.engine.separate_as import SeparateAs
 
 
@@ -25,7 +26,22 @@ class SampleEmbedder(Protocol):
         """
 
 
-class Engine(SampleEmbedder, Protocol):
+class Reconstructor(Protocol):
+    """What is needed to see where a sound is not as the networks expect it."""
+
+    @property
+    def patches(self) -> PatchGrid | None:
+        """In what `reconstruction_errors` divides a window; None where the bundle has no decoder. From any thread."""
+
+    def reconstruction_errors(self, samples: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
+        """Windows (B, 160000) to errors (B, times, bands): by how many dB each patch is louder than it was drawn.
+
+        NaN where the patch was shown to the network in this `turn`, of those that `patches` tells. There must be
+        `patches`.
+        """
+
+
+class Engine(SampleEmbedder, Reconstructor, Protocol):
     """Separates and embeds sound. Used by one thread at a time.
 
     All else in the house knows only this, so that it need not know where the networks are; `Embedder` is the one that

@@ -12,9 +12,8 @@ from asdstream.evidence.profile import Profile
 from asdstream.evidence.repetition import repetition_hz
 from asdstream.evidence.sentence import sentence
 
-
 LATEST_S = 6.0
-"""When some windows over the threshold have raised the alarm, the first seconds of the latest are often still normal."""
+"""When some windows over the threshold have raised the alarm, the latest often begins with normal sound."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

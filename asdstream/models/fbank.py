@@ -4,6 +4,7 @@ Steps of each 25 ms frame (one every 10 ms, only frames that fit whole): remove 
 the window, 512-point power spectrum, 128 triangular mel bands from 20 Hz to Nyquist, natural logarithm. No dither.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
@@ -56,6 +57,14 @@ def _mel_weights(device: torch.device) -> Tensor:
         weights = torch.minimum(rising, 2.0 - rising).clamp_min(0.0)
         weights[-1] = 0.0
         return weights.to(device, torch.float32)
+
+
+def mel_edges(together: int) -> tuple[float, ...]:
+    """Where groups of so many neighbouring mel bands begin and end, in Hz: half way between two bands' middles."""
+    lowest, highest = (1127.0 * math.log1p(hertz / 700.0) for hertz in (LOWEST_HZ, SAMPLE_RATE / 2))
+    step = (highest - lowest) / (MEL_BANDS + 1)
+    inner = (lowest + step * (band + 0.5) for band in range(together, MEL_BANDS, together))
+    return (LOWEST_HZ, *(700.0 * math.expm1(mel / 1127.0) for mel in inner), SAMPLE_RATE / 2)
 
 
 def kaldi_fbank(waveform: Tensor, *, window: WindowShape, scale: float = 1.0) -> Tensor:

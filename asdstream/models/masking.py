@@ -39,6 +39,23 @@ def random_masking(noise: Tensor, ratio: float = 0.8) -> Mask:
     return _mask_from_order(noise.argsort(dim=1, stable=True), _kept(noise.shape[1], ratio))
 
 
+def complementary_masking(noise: Tensor, ratio: float = 0.8) -> Mask:
+    """Several masks for one clip that remove the share `ratio` of its patches each, and none of which keep the same.
+
+    Every patch is therefore removed by all of them but one at most.
+
+    Args:
+        noise: (L,), uniform; its order says which patches are kept together.
+        ratio: share removed, at least a half and below 1; there are L // int(L * (1 - ratio)) masks.
+    """
+    kept = _kept(len(noise), ratio)
+    order = noise.argsort(stable=True)
+    masks = len(noise) // kept
+    if masks < 2:
+        raise ValueError(f"a masking ratio of {ratio} needs patches twice; right would be at least a half")
+    return _mask_from_order(torch.stack([order.roll(-kept * turn) for turn in range(masks)]), kept)
+
+
 def time_frequency_masking(
     time_noise: Tensor, band_noise: Tensor, time_ratio: float = 0.7, band_ratio: float = 0.3
 ) -> Mask:

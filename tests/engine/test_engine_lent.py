@@ -68,3 +68,12 @@ def test_nobody_waits_for_an_engine_that_has_stopped() -> None:
     assert found == ["the engine has stopped"]
     with pytest.raises(EngineError, match="has stopped"):
         lent.embed_samples(np.ones((1, 2), np.float32))
+
+
+def test_what_the_engine_has_no_time_for_is_not_done_later() -> None:
+    lent = LentEngine(Means(), at_once=8)
+    done: list[int] = []
+    with pytest.raises(TimeoutError):
+        lent.lend(lambda: done.append(1), within_s=0.01)
+    lent.serve()
+    assert done == []

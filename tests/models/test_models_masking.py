@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from asdstream.models.masking import Mask, mel_rectangles, random_masking, time_frequency_masking
+from asdstream.models.masking import Mask, complementary_masking, mel_rectangles, random_masking, time_frequency_masking
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,18 @@ def test_a_ratio_that_keeps_all_or_nothing_is_refused(ratio: float) -> None:
 def test_a_rectangle_higher_than_the_spectrogram_is_refused() -> None:
     with pytest.raises(ValueError, match="height"):
         mel_rectangles(1, 0.5, height=(4, 9))
+
+
+@pytest.mark.parametrize("ratio", [0.8, 0.75, 0.5])
+def test_complementary_masks_keep_no_patch_twice_and_hide_every_patch(ratio: float) -> None:
+    mask = complementary_masking(torch.rand(512), ratio)
+    seen = (~mask.removed).sum(dim=0)
+    assert int(seen.max()) == 1
+    assert len(mask.removed) == round(1.0 / (1.0 - ratio))
+    assert bool(mask.removed.any(dim=0).all())
+    assert torch.equal(mask.removed.gather(1, mask.ids_keep), torch.zeros_like(mask.ids_keep, dtype=torch.bool))
+
+
+def test_too_little_hidden_needs_patches_twice() -> None:
+    with pytest.raises(ValueError, match="at least a half"):
+        complementary_masking(torch.rand(512), 0.4)
