@@ -14,8 +14,8 @@ from asdstream.token_bucket import TokenBucket
 
 ANSWER_WITHIN_S = 10.0
 MAX_REPLY_BYTES = 1 << 20
-FLAC_BYTES = (MAX_REPLY_BYTES - 8_192) * 3 // 4
-"""Base64 takes a third more, and there are other words in the reply."""
+FLAC_BYTES = (MAX_REPLY_BYTES - 32_768) * 3 // 4
+"""Base64 takes a third more, and there are other words in the reply, and the error map with its 496 numbers."""
 CLIPS_PER_S = 2.0
 CLIPS_AT_ONCE = 10
 """Somebody looks through a history of alarms, two parts each; more than that would crowd out the alarms themselves."""
@@ -55,4 +55,5 @@ def _reply(args: ClipArgs, sound: ClipSound) -> dict[str, Any]:
         "started": sound.started,
         "label": sound.label,
         "sentence": sound.sentence,
+        "error_map": sound.error_map,
     }

@@ -33,6 +33,7 @@ from asdstream.engine.loop import EngineLoop
 from asdstream.engine.overload import OverloadPolicy
 from asdstream.engine.separate_as import SeparateAs
 from asdstream.enrolment import Belonging, Sound, enrol_sounds
+from asdstream.evidence.error_mapping import ErrorMapping
 from asdstream.forgotten_channels import retire_forgotten_channels
 from asdstream.health import channel_health, channel_reading, info_of
 from asdstream.inquiry import Inquiry
@@ -155,6 +156,7 @@ class Daemon:
             )
             for channel in config.channels
         }
+        self._lent_engine = LentEngine(self._embedder, engine.max_batch)
         self._judge = Judge(
             cases,
             self._ledger,
@@ -166,9 +168,13 @@ class Daemon:
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
             self._metrics,
             self._commissioning.learns,
-            Inquiry(self._listeners, self._store.references, self._clips),
+            Inquiry(
+                self._listeners,
+                self._store.references,
+                self._clips,
+                ErrorMapping(self._embedder, self._lent_engine.lend),
+            ),
         )
-        self._lent_engine = LentEngine(self._embedder, engine.max_batch)
         # The first channel of a machine speaks for it, as it does for the commands.
         first = {channel.machine: channel.id for channel in reversed(config.channels)}
         self._live_enrolment = LiveEnrolment(first, self._hears, self._enrol)
@@ -539,6 +545,8 @@ class Daemon:
         if self._end_reason != TAKEN_OVER:
             self._manager.stopping()
         deadline = time.monotonic() + STOP_WITHIN_S
+        # First, because whoever waits for the engine could not end.
+        self._lent_engine.close()
         left = self._crew.dismiss((deadline - time.monotonic()) / 2)
         if left:
             log.warning("workers_still_at_work", workers=left)
@@ -547,7 +555,6 @@ class Daemon:
         if not {"judge", "commissioning"} & set(left):
             self._commissioning.close()
         self._tell_what_is_held(deadline)
-        self._lent_engine.close()
         self._desk.close()
         if self._clips is not None and "clips" not in left:
             self._clips.close(min(CLIPS_WITHIN_S, deadline - time.monotonic()))

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -15,6 +16,7 @@ from asdstream.clips.clip import ClipOrder
 from asdstream.clips.clips import Clips
 from asdstream.clips.roll import FULL
 from asdstream.engine.embedding import Embedding
+from asdstream.evidence.error_mapping import ErrorMapping
 from asdstream.evidence.evidence import Evidence, NearestNormal
 from asdstream.evidence.explanation import NormalSound, explain
 from asdstream.mqtt.payloads import EvidencePayload, utc_text
@@ -31,12 +33,20 @@ class Inquiry:
 
     The sound is compared with the nearest reference, since references are kept as sound. Where only prototypes of a
     bundle are near and none was enrolled, it is compared with what the channel itself heard when it was scored normal.
+    With `mapping` the clip has an error map as well, which is made when the clip is written.
     """
 
-    def __init__(self, channels: Collection[str], references: References, clips: Clips | None) -> None:
+    def __init__(
+        self,
+        channels: Collection[str],
+        references: References,
+        clips: Clips | None,
+        mapping: ErrorMapping | None = None,
+    ) -> None:
         self._calm = {channel: CalmSound() for channel in channels}
         self._references = references
         self._clips = clips
+        self._mapping = mapping
 
     def scored(self, embedding: Embedding, window: ScoredWindow) -> None:
         """A window was scored, and no alarm began."""
@@ -67,6 +77,9 @@ class Inquiry:
                 None if normal is None else normal.samples,
                 None if normal is None else normal.label,
                 facts,
+                None
+                if normal is None or self._mapping is None
+                else partial(self._mapping.map, embedding.window.samples, normal.samples),
             )
             return (state.occurrence if self._clips.begin(order) else None), evidence
         except Exception:

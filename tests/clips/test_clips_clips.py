@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from asdstream.clips.clip import ClipOrder
 from asdstream.clips.clips import Clips
 from asdstream.clips.flac import flac_of, shortened
 from asdstream.clips.folder import ClipFolder
+from asdstream.engine.errors import EngineError
+from asdstream.evidence.error_map import ErrorMap, error_map
 
 CLIP = "01JD5Z8QK3W4X5Y6Z7A8B9C0D2"
 OTHER = "01JD5Z8QK3W4X5Y6Z7A8B9C0D3"
@@ -50,9 +53,11 @@ class Room:
         for second in range(first_s, last_s + 1):
             self.clips.hear(window(self.stream, second, run))
 
-    def order(self, end_s: float, clip: str = CLIP, run: int = 0) -> ClipOrder:
-        normal = sound(10.0, seed=7)
-        return ClipOrder(clip, window(self.stream, end_s, run), "a hiss", normal, "reference/1", {"score": 0.5})
+    def order(
+        self, end_s: float, clip: str = CLIP, run: int = 0, mapping: Callable[[], ErrorMap | None] | None = None
+    ) -> ClipOrder:
+        heard, normal = window(self.stream, end_s, run), sound(10.0, seed=7)
+        return ClipOrder(clip, heard, "a hiss", normal, "reference/1", {"score": 0.5}, mapping)
 
     def work(self, rounds: int = 3) -> None:
         for _ in range(rounds):
@@ -86,6 +91,44 @@ def test_a_clip_holds_what_was_heard_before_the_raise_and_after_it(room: Room) -
     picture = Image.open(room.path / f"{CLIP}.png").convert("RGB")
     assert picture.width > 10 * 32
     assert len(set(picture.get_flattened_data())) > 100, "a spectrogram has many colours"
+
+
+def test_a_clip_has_its_error_map_in_facts_picture_and_answer(room: Room, tmp_path: Path) -> None:
+    heard = np.zeros((62, 8), np.float32)
+    heard[31:, 6] = 12.0
+    found = error_map(heard, np.zeros((62, 8), np.float32), 0.16, tuple(float(1_000 * i + 20) for i in range(9)))
+    room.hear(10, 25)
+    room.clips.begin(room.order(20, mapping=lambda: found))
+    room.clips.begin(room.order(20, OTHER))
+    room.work()
+    told = json.loads((room.path / f"{CLIP}.json").read_text())["error_map"]
+    assert told == {"begins_s": -5.0, **found.to_dict()}, "the window is longer than what was kept before the raise"
+    assert told["region"] == {"low_hz": 6_020, "high_hz": 7_020, "from_s": 4.96, "to_s": 9.92, "excess_db": 12.0}
+    assert json.loads((room.path / f"{OTHER}.json").read_text())["error_map"] is None
+    with_map, without = (Image.open(room.path / f"{name}.png") for name in (CLIP, OTHER))
+    assert with_map.height == without.height * 3 // 2
+    answer = room.clips.read(CLIP, "alarm", 100_000)
+    plain = room.clips.read(OTHER, "alarm", 100_000)
+    room.work()
+    assert answer.result(0).error_map is not None
+    assert answer.result(0).error_map["begins_s"] < -5.0, "the answer begins later than the clip"
+    assert answer.result(0).error_map["region"] == told["region"]
+    assert plain.result(0).error_map is None
+
+
+@pytest.mark.parametrize(
+    "error", [EngineError("the engine has stopped"), TimeoutError(), ValueError("a fault")], ids=str
+)
+def test_an_error_map_that_fails_costs_nothing_else(room: Room, error: Exception) -> None:
+    def fails() -> ErrorMap:
+        raise error
+
+    room.hear(10, 25)
+    room.clips.begin(room.order(20, mapping=fails))
+    with capture_logs() as logs:
+        room.work()
+    assert [line["event"] for line in logs] == ["no_error_map", "clip_kept"]
+    assert json.loads((room.path / f"{CLIP}.json").read_text())["error_map"] is None
 
 
 def test_an_alarm_that_is_judged_late_has_the_sound_that_came_meanwhile(room: Room) -> None:
