@@ -334,7 +334,7 @@ class Commissioning:
         rate = bearable_rate(self._alarms, machine.channels[0].hop)
         kind = machine.channels[0].machine_type
         scorer = scorer_of(self._bundle, machine.name, kind, rate, made, machine.separate_as)
-        kept_s, longest_hop_s = machine.least_kept_s, max(one.hop for one in machine.channels)
+        kept_s = machine.least_kept_s
         if scorer.uncalibrated and kept_s < MAX_LISTEN_S - _ROUNDING_S:
             raise NoThresholdYetError(f"{kept_s:.0f} s give no threshold yet: {scorer.uncalibrated}")
         # A try that failed may have left some.
@@ -371,7 +371,7 @@ class Commissioning:
             decided_by=_decided_by(scorer),
             shortage=scorer.shortage,
             uncalibrated=scorer.uncalibrated,
-            prolonged_s=prolonged_s if (prolonged_s := kept_s - machine.section.listen_s) > longest_hop_s else 0.0,
+            prolonged_s=kept_s - machine.section.listen_s if machine.problem == _NO_THRESHOLD_YET else 0.0,
         )
         revision = commissionings.conclude(
             machine.name,

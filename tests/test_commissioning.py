@@ -331,11 +331,12 @@ def test_a_source_that_ends_when_enough_was_heard_has_taught_the_machine(place: 
     # (37 - 1) * 8 s + 10 s = 298 s
     there.hear(0, 37)
     assert there.commissioning.learns("a")
-    assert not there.commissioning.busy
+    states = [there.commissioning.busy]
     there.hear(37, 38)
-    assert there.commissioning.busy, "its references have not been taken up"
+    states.append(there.commissioning.busy)
     there.commissioning.references_changed()
-    assert not there.commissioning.busy
+    states.append(there.commissioning.busy)
+    assert states == [False, True, False], "until its references have been taken up"
     assert not there.commissioning.learns("a")
     assert there.report.heard_s == 306.0
 

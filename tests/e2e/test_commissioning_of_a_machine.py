@@ -66,8 +66,10 @@ def test_a_new_machine_learns_by_itself_raises_alarms_only_then_and_obeys_a_cali
     assert 1 <= report["excluded_windows"] <= 20
     assert taken_up["threshold"] == pytest.approx(report["threshold"])
     assert {one["threshold"] for one in subscriber.seen("new/score")} == {report["threshold"]}
-    assert wait_until(lambda: subscriber.seen("new/health")[-1]["commissioning"]["state"] == "done", 20)
-    told = subscriber.seen("new/health")[-1]["commissioning"]["report"]
+    assert wait_until(lambda: subscriber.seen("new/health")[-1]["commissioning"]["report"] is not None, 20)
+    done = subscriber.seen("new/health")[-1]["commissioning"]
+    told = done["report"]
+    assert (done["state"], done["done"]) == ("done", 1.0)
     assert (told["windows"], told["threshold"]) == (report["windows"], report["threshold"])
     listed = json.loads(asdstream_here("references", "list", "new-1", "--json", "-c", config).stdout)
     assert [change["actor"] for change in listed["revisions"]] == ["commissioning"]
@@ -78,8 +80,8 @@ def test_a_new_machine_learns_by_itself_raises_alarms_only_then_and_obeys_a_cali
     normal = fan_sound(160, seed=9)
     now_and_then = np.arange(len(normal)) // 160_000 % 2 == 1
     soundfile.write(held_out, normal + now_and_then * strange_sound(160, seed=10), 16_000, subtype="PCM_16")
-    done = asdstream_here("calibrate", "new-1", held_out, "--save", "--json", figures, "-c", config)
-    assert done.returncode == 0, done.stderr
+    saved = asdstream_here("calibrate", "new-1", held_out, "--save", "--json", figures, "-c", config)
+    assert saved.returncode == 0, saved.stderr
     threshold = json.loads(figures.read_text())["threshold"]
     assert report["threshold"] < threshold < 2.0
     assert wait_until(lambda: subscriber.seen("new/score")[-1]["threshold"] == pytest.approx(threshold), 30)
