@@ -9,11 +9,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asdstream.drawing.mel_spectrogram import MelSpectrogram, mel_spectrogram
 from asdstream.errors import AsdstreamError
@@ -29,6 +30,7 @@ LARGEST_FLAC_BYTES = 1_100_000
 LONGEST_S = 180.0
 """Silence of hours fits into a FLAC file of some kilobytes."""
 FASTEST_HZ = 48_000
+MOST_BANDS, MOST_TIMES = 128, 1_024
 AT_ONCE = 2
 BANDS = 64
 MOST_COLUMNS = 256
@@ -36,6 +38,35 @@ MOST_COLUMNS = 256
 
 class ClipError(AsdstreamError):
     """The node has no such clip, or sends what is none."""
+
+
+class ErrorMapReply(BaseModel):
+    """By how many dB each patch is louder than the node's network expected: `excess_db` by band, then by time."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    begins_s: float = Field(ge=-LONGEST_S, le=LONGEST_S)
+    step_s: float = Field(gt=0.0, le=LONGEST_S)
+    edges_hz: tuple[float, ...] = Field(min_length=2, max_length=MOST_BANDS + 1)
+    excess_db: tuple[Annotated[tuple[float, ...], Field(min_length=1, max_length=MOST_TIMES)], ...]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(self.excess_db) != len(self.edges_hz) - 1 or any(low >= high for low, high in pairwise(self.edges_hz)):
+            raise ValueError("rows and bands do not belong together")
+        if len({len(row) for row in self.excess_db}) != 1:
+            raise ValueError("rows are of unlike length")
+        return self
+
+    def matrix(self) -> dict[str, Any]:
+        """As spectrograms go to the page, in the seconds of the alarm's sound."""
+        columns = np.arange(len(self.excess_db[0]))
+        edges = np.array(self.edges_hz)
+        return {
+            "mel": np.round(np.array(self.excess_db), 1).tolist(),
+            "times_s": np.round(self.begins_s + (columns + 0.5) * self.step_s, 3).tolist(),
+            "hz": np.round((edges[:-1] + edges[1:]) / 2.0, 1).tolist(),
+        }
 
 
 class ClipReply(BaseModel):
@@ -50,6 +81,7 @@ class ClipReply(BaseModel):
     started: str | None = None
     label: str | None = None
     sentence: str | None = None
+    error_map: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +92,7 @@ class Sound:
     started: str | None
     label: str | None
     sentence: str | None
+    error_map: ErrorMapReply | None = None
 
 
 class Clips:
@@ -77,7 +110,10 @@ class Clips:
             return await self._sound(node, clip, part, user)
 
     async def picture(self, node: str, clip: str, user: str) -> bytes:
-        """JSON with the spectrograms of alarm and reference, and their difference; raises as `sound`."""
+        """JSON with the spectrograms of alarm and reference, their difference, and the error map, as far as there are.
+
+        Raises as `sound`.
+        """
         async with self._turns:
             alarm = await self._sound(node, clip, "alarm", user)
             try:
@@ -115,7 +151,15 @@ def _read(node: str, clip: str, part: Part, data: dict[str, Any] | None) -> Soun
     if (reply.clip, reply.part) != (clip, part) or not flac.startswith(b"fLaC"):
         raise ClipError(f"what {node} sent is no clip")
     shown = (None if text is None else bounded_text(text) for text in (reply.started, reply.label, reply.sentence))
-    return Sound(flac, *shown)
+    return Sound(flac, *shown, _error_map(reply.error_map))
+
+
+def _error_map(found: object) -> ErrorMapReply | None:
+    """What is no error map is none; the sound can be shown without."""
+    try:
+        return None if found is None else ErrorMapReply.model_validate(found)
+    except ValidationError:
+        return None
 
 
 def _draw(clip: str, alarm: Sound, reference: Sound | None, evidence: object) -> bytes:
@@ -131,6 +175,7 @@ def _draw(clip: str, alarm: Sound, reference: Sound | None, evidence: object) ->
         if reference is None or reference_picture is None
         else {"started": reference.started, "label": reference.label, **_matrix(reference_picture)},
         "difference": None if difference is None else _matrix(difference),
+        "surprise": None if alarm.error_map is None else alarm.error_map.matrix(),
     }
     return json.dumps(picture, separators=(",", ":")).encode()
 

@@ -65,6 +65,39 @@ def test_a_clip_is_shown_beside_its_reference_with_what_has_changed(board: Board
     assert 3200.0 < hz[change.argmax()] < 3800.0
 
 
+def test_the_error_map_of_an_alarm_lies_on_the_seconds_of_its_sound(board: Board) -> None:
+    assert picture(StubAsking(), board)["surprise"] is None
+    told = {
+        "begins_s": -0.2,
+        "step_s": 0.16,
+        "edges_hz": [20, 500, 8_000],
+        "excess_db": [[0, 1.04], [2, 3]],
+        "region": 1,
+    }
+    shown = picture(StubAsking(error_map=told), board)["surprise"]
+    assert shown == {"mel": [[0.0, 1.0], [2.0, 3.0]], "times_s": [-0.12, 0.04], "hz": [260.0, 4_250.0]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"excess_db": [[0.0]]},
+        {"excess_db": [[0.0], [1.0, 2.0]]},
+        {"excess_db": [[], []]},
+        {"excess_db": [[0.0] * 2_000] * 2},
+        {"excess_db": "loud"},
+        {"edges_hz": [20, 8_000, 500]},
+        {"step_s": 0.0},
+        {"begins_s": 1e9},
+    ],
+)
+def test_what_is_no_error_map_is_left_out_and_the_sound_is_shown(board: Board, change: dict[str, Any]) -> None:
+    told = {"begins_s": 0.0, "step_s": 0.16, "edges_hz": [20, 500, 8_000], "excess_db": [[0.0], [2.0]], **change}
+    shown = picture(StubAsking(error_map=told), board)
+    assert shown["surprise"] is None
+    assert shown["difference"] is not None
+
+
 def test_evidence_comes_from_the_alarm_or_once_that_is_over_from_the_history(board: Board) -> None:
     fleet = board.show_fake_fleet()
     assert board.broker.handler is not None

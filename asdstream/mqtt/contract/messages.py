@@ -54,7 +54,10 @@ _COMMANDS = {
     "out_of_service": "Keep an alarm quiet until it is put back into service.",
     "in_service": "Put an alarm back into service.",
     "alarms": "Ask for the alarms as they stand.",
-    "clip": "Ask for the sound around an alarm, or for the normal sound beside it, as FLAC of at most 1 MiB in Base64.",
+    "clip": "Ask for the sound around an alarm, or for the normal sound beside it, as FLAC of at most 1 MiB in Base64. "
+    "Where the bundle has AudioMAE's decoder, `error_map` in the answer tells where the alarm's sound is louder than "
+    "the network expects: `excess_db` in dB by band and time, bands between `edges_hz`, times every `step_s` seconds "
+    "from `begins_s` on.",
     "enroll": "Take the sound of the next seconds as normal for a machine.",
     "reload": "Read the configuration and the bundle anew, and go on with them where nothing is wrong.",
 }

@@ -13,7 +13,7 @@ import { changeRange, clearSpectrogram, drawSpectrogram, duration, loudnessRange
 /** A clip goes on for some time after its alarm was raised, and is there when that has come. */
 const RECORDED_WITHIN_MS = 90_000;
 const AGAIN_MS = 3_000;
-const PANELS = ["alarm", "reference", "difference"];
+const PANELS = ["alarm", "reference", "difference", "surprise"];
 const dialog = document.getElementById("alarm-dialogue");
 const part = parts(dialog);
 const showActions = alarmActions(part("actions"));
@@ -148,17 +148,18 @@ function showSounds(alarm, clip) {
   const query = new URLSearchParams({ node: alarm.node });
   const address = (name) => `/api/clip/${encodeURIComponent(alarm.clip)}/${name}.flac?${query}`;
   part("alarm-audio").src = address("alarm");
-  followPlaying(part("alarm-audio"), [part("alarm-plot"), part("difference-plot")], duration(clip.alarm));
+  followPlaying(part("alarm-audio"), [part("alarm-plot"), part("difference-plot"), part("surprise-plot")], duration(clip.alarm));
   say(part("alarm-label"), clip.alarm.started ? `from ${toTheSecond(clip.alarm.started)}` : "");
   part("reference-figure").hidden = !clip.reference;
   part("difference-figure").hidden = !clip.difference;
+  part("surprise-figure").hidden = !clip.surprise;
   if (!clip.reference) return;
   part("reference-audio").src = address("reference");
   followPlaying(part("reference-audio"), [part("reference-plot")], duration(clip.reference));
   say(part("reference-label"), clip.reference.label ?? "");
 }
 
-async function draw({ alarm, reference, difference, evidence }) {
+async function draw({ alarm, reference, difference, surprise, evidence }) {
   const range = loudnessRange(...[alarm, reference].filter(Boolean));
   for (const name of ["loudness", "same"]) showScale(part(`${name}-scale`), range);
   const bands = evidence?.bands ?? [];
@@ -174,6 +175,12 @@ async function draw({ alarm, reference, difference, evidence }) {
     const change = changeRange(difference);
     showScale(part("change-scale"), change);
     await drawSpectrogram(part("difference-plot"), difference, { range: change, difference: true, bands });
+  }
+  if (surprise) {
+    label("surprise", "What a network that was shown the rest of the sound did not expect");
+    const excess = changeRange(surprise);
+    showScale(part("surprise-scale"), excess);
+    await drawSpectrogram(part("surprise-plot"), surprise, { range: excess, difference: true, seconds: duration(alarm) });
   }
 }
 

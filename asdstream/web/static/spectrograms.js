@@ -10,7 +10,7 @@ export const MARGIN = { l: 58, r: 8 };
 /**
  * @param {HTMLElement} place
  * @param {{mel: number[][], times_s: number[], hz: number[]}} sound `mel` is (band, time) in dB.
- * @param {{range: [number, number], difference?: boolean, bands?: object[]}} how
+ * @param {{range: [number, number], difference?: boolean, bands?: object[], seconds?: number}} how
  */
 export async function drawSpectrogram(place, sound, how) {
   const library = await plotly();
@@ -34,7 +34,7 @@ export async function drawSpectrogram(place, sound, how) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: ink.family, size: 13, color: ink.ink },
-    xaxis: { ...axis(ink), ticksuffix: " s", nticks: 6, range: [0, duration(sound)] },
+    xaxis: { ...axis(ink), ticksuffix: " s", nticks: 6, range: [0, how.seconds ?? duration(sound)] },
     yaxis: { ...axis(ink), ...ticks(sound.hz), range: [-0.5, sound.hz.length - 0.5] },
     hoverlabel: { font: { family: ink.family } },
     shapes: (how.bands ?? []).map((band) => frame(band, sound.hz, ink)),
