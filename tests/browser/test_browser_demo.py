@@ -1,57 +1,78 @@
-"""From the fault to the person who acknowledges it: the demo as a stranger starts it, the dashboard, two browsers."""
+"""From the fault to the person who acknowledges it: the demo as a stranger starts it, its dashboard, two browsers.
 
+The README's pictures are taken on the way; they are written anew with
+
+    ASDSTREAM_PICTURES=docs/images python -m pytest -m slow tests/browser/test_browser_demo.py
+"""
+
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser.conftest import Visit
 from mosquitto_broker import free_port
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import Page, expect
 from processes import ENVIRONMENT
-
-from asdstream.config import WebSection
-from asdstream.mqtt.broker import Broker
-from asdstream.web.dashboard import Dashboard
 
 FAULT_WITHIN_MS = 120_000
 CLIP_WITHIN_MS = 60_000
 GEARBOX = '.tile[data-machine="gearbox-1"] .word'
+MOST_BYTES = 250_000
+COLOURS = 256
 
 
 @pytest.fixture
-def demo() -> Iterator[int]:
-    """`asdstream demo` in a process of its own; the port of its broker."""
-    port = free_port()
-    arguments = [sys.executable, "-m", "asdstream", "demo", "--port", str(port)]
-    process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield port
+def address() -> Iterator[str]:
+    """The page of `asdstream demo`, in a process of its own."""
+    arguments = [sys.executable, "-m", "asdstream", "demo", "--port", str(free_port())]
+    process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    told = re.compile(r"http://127\.0\.0\.1:\d+/?")
+    found = next((match.group() for line in process.stdout if (match := told.search(line))), None)
+    assert found is not None, "the demo begins with the address of its page"
+    yield found
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(15)
+        process.communicate(timeout=15)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(5)
+        process.communicate(timeout=5)
 
 
 @pytest.fixture
-def address(demo: int) -> Iterator[str]:
-    """The address of a dashboard at the demo's broker."""
-    section = WebSection.model_validate({"history": None}).served_at(None, 0)
-    shown = Dashboard(section, Broker("127.0.0.1", demo))
-    yield shown.start()
-    shown.stop()
+def folder(tmp_path: Path) -> Path:
+    """Where the pictures go."""
+    return Path(os.environ.get("ASDSTREAM_PICTURES", tmp_path))
+
+
+def take(page: Page, path: Path) -> None:
+    """A picture, small enough for a repository."""
+    page.screenshot(path=path)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(
+            COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE
+        )
+    few.save(path, optimize=True)
+    assert path.stat().st_size <= MOST_BYTES
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_fault_develops_is_seen_heard_and_acknowledged(visit: Visit, address: str) -> None:
-    page, other = visit().page, visit(viewport={"width": 390, "height": 844}).page
+def test_a_fault_develops_is_seen_heard_and_acknowledged(visit: Visit, address: str, folder: Path) -> None:
+    page = visit(address, viewport={"width": 1440, "height": 1100}).page
+    other = visit(address, viewport={"width": 390, "height": 844}, color_scheme="dark").page
     expect(page.locator(GEARBOX)).to_have_text("Normal", timeout=FAULT_WITHIN_MS)
     for each in (page, other):
         expect(each.locator(GEARBOX)).to_have_text("Alarm", timeout=FAULT_WITHIN_MS)
+    expect(page.locator('.alarm[data-alarm="gearbox-1.anomaly"]')).to_contain_text("energy around")
+    take(page, folder / "dashboard.png")
+    take(other, folder / "phone.png")
     page.locator('.alarm[data-alarm="gearbox-1.anomaly"]').get_by_role("button", name="Open").click()
     dialogue = page.get_by_role("dialog", name="gearbox-1 sounds unusual")
     for name in ("alarm", "reference", "difference"):
@@ -59,6 +80,8 @@ def test_a_fault_develops_is_seen_heard_and_acknowledged(visit: Visit, address: 
         expect(picture).to_be_visible(timeout=CLIP_WITHIN_MS)
     expect(dialogue.locator(".sentence")).to_contain_text(re.compile("energy around"))
     expect(dialogue.locator(".bands .louder").first).to_contain_text("louder")
+    expect(dialogue.locator(".loading")).to_be_hidden()
+    take(page, folder / "alarm.png")
     sound = dialogue.locator('[data-part="alarm-audio"]')
     sound.evaluate("(audio) => audio.play()")
     page.wait_for_function("(audio) => audio.currentTime > 0.5", arg=sound.element_handle())
