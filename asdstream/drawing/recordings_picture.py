@@ -12,7 +12,7 @@ from asdstream.drawing.sheet import ALARMING, CALM, INK, Sheet
 MEL_BANDS = 128
 COLUMNS = 1_200
 """Pixels from the beginning of a recording to its end, whatever its length."""
-_LEFT, _RIGHT = 64, 24
+_LEFT, _RIGHT = 64, 32
 _TITLE, _SOUND, _GAP, _SCORES, _BELOW = 34, 220, 26, 120, 42
 _ROW = _TITLE + _SOUND + _GAP + _SCORES + _BELOW
 _MOST_TICKS = 14
