@@ -69,7 +69,7 @@ def picture_of(panels: Sequence[Panel | MapPanel]) -> bytes:
 def _seconds(panel: Panel | MapPanel) -> float:
     if isinstance(panel, Panel):
         return len(panel.samples) / SAMPLE_RATE
-    return panel.error_map.excess_db.shape[1] * panel.error_map.step_s
+    return len(panel.error_map.excess_db[0]) * panel.error_map.step_s
 
 
 def _shown(panel: Panel | MapPanel) -> MelSpectrogram:
