@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from asdstream.audio.phase import spread_phases
 from asdstream.bench.memory import resident_bytes
 from asdstream.bench.paced_run import PacedRun
 from asdstream.bench.sound import ChannelSound
@@ -24,6 +25,8 @@ from asdstream.worker import IDLE_S, Crew
 
 __all__ = ["PacedRun", "run_paced"]
 
+BLOCK_S = 0.1
+"""As a sound card gives them."""
 DRAIN_HOPS = 2.0
 DRAIN_S = 2.0
 """After the last window there is this much time, and so many hops, for those that still wait."""
@@ -44,8 +47,8 @@ def run_paced(
     """Let `channels` send a window every `hop_s` seconds for `seconds`, and count what becomes of them.
 
     Queue, batches and overload are the daemon's own, and so are its threads and the pauses between its rounds. The
-    channels' hops end at moments that are drawn once with `seed`, as those of sources that know nothing of each other
-    do. Before the clock runs, each channel's first window is embedded, so that all have been heard for a while. Capture
+    channels' hops end at moments spread over the hop, as the daemon spreads them, each later by a part of a block that
+    is drawn once with `seed`: a window ends with a whole block of its source. Before the clock runs, each channel's first window is embedded, so that all have been heard for a while. Capture
     itself (drivers, resampling) and the broker have no part in it: a window is published when its message is encoded.
 
     With a `pace`, `pace` times as much sound goes by: windows come every `hop_s` / `pace` seconds, which is the hop
@@ -76,7 +79,8 @@ class _Schedule:
 
 
 def _schedule(channels: int, hop_s: float, seconds: float, seed: int) -> _Schedule:
-    phases = np.random.default_rng(seed).uniform(0.0, hop_s, channels)
+    late = np.random.default_rng(seed).uniform(0.0, min(BLOCK_S, hop_s), channels)
+    phases = (np.array(spread_phases(hop_s, channels)) + late) % hop_s
     counts = np.maximum(1, np.ceil((seconds - phases) / hop_s)).astype(np.int64)
     of_channel = np.repeat(np.arange(channels), counts)
     indices = np.concatenate([np.arange(1, count + 1) for count in counts])
