@@ -48,8 +48,9 @@ def run_paced(
 
     Queue, batches and overload are the daemon's own, and so are its threads and the pauses between its rounds. The
     channels' hops end at moments spread over the hop, as the daemon spreads them, each later by a part of a block that
-    is drawn once with `seed`: a window ends with a whole block of its source. Before the clock runs, each channel's first window is embedded, so that all have been heard for a while. Capture
-    itself (drivers, resampling) and the broker have no part in it: a window is published when its message is encoded.
+    is drawn once with `seed`: a window ends with a whole block of its source. Before the clock runs, each channel's
+    first window is embedded, so that all have been heard for a while. Capture itself (drivers, resampling) and the
+    broker have no part in it: a window is published when its message is encoded.
 
     With a `pace`, `pace` times as much sound goes by: windows come every `hop_s` / `pace` seconds, which is the hop
     that the result tells, and each goes on by `hop_s`.
