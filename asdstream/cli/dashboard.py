@@ -15,6 +15,7 @@ from asdstream.cli.options import PLACES, ConfigOption, config_path
 from asdstream.config import DashboardConfig, WebSection
 from asdstream.errors import AsdstreamError
 from asdstream.service_manager import ServiceManager
+from asdstream.web.packages import require_packages
 from asdstream.wiring import broker_of
 
 LOOK_EVERY_S = 1.0
@@ -51,6 +52,7 @@ def dashboard(
     if new_user is not None:
         _print_user(new_user)
         return
+    require_packages()
     from asdstream.web.dashboard import Dashboard
 
     settings = _settings(config)

@@ -2,31 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 from asdstream.config import WebSection
-from asdstream.errors import AsdstreamError
 from asdstream.mqtt.broker import Broker
+from asdstream.web.packages import require_packages
 
 ANY_FREE_PORT = 0
-
-
-class DemoPageError(AsdstreamError):
-    """The dashboard cannot run here."""
 
 
 @contextmanager
 def served_page(broker: Broker) -> Iterator[str]:
     """The address of a page that shows the fleet behind `broker` to this machine alone, while the block runs.
 
-    It is the usual one, or, where something is served there already, another. Raises DemoPageError where the
-    dashboard is not installed.
+    It is the usual one, or, where something is served there already, another. Raises NotInstalledError where
+    the dashboard is not installed.
     """
-    if any(find_spec(package) is None for package in ("jinja2", "plotly")):
-        raise DemoPageError(
-            "The demo's dashboard is not installed: pip install 'asdstream[dashboard]', or leave it out with "
-            "--no-dashboard."
-        )
+    require_packages(", or leave it out with --no-dashboard")
     from asdstream.web.dashboard import Dashboard
     from asdstream.web.web_server import WebServerError
 

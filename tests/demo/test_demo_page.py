@@ -8,9 +8,9 @@ from urllib.request import urlopen
 import pytest
 from mosquitto_broker import free_port
 
-from asdstream.demo import page
-from asdstream.demo.page import DemoPageError, served_page
+from asdstream.demo.page import served_page
 from asdstream.mqtt.broker import Broker
+from asdstream.web import packages
 
 
 def fleet(address: str) -> Any:
@@ -30,7 +30,7 @@ def test_where_the_usual_port_is_taken_the_page_is_served_on_another() -> None:
 
 
 def test_where_the_dashboard_is_not_installed_both_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "find_spec", lambda _: None)
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
     opened = served_page(Broker("127.0.0.1", free_port()))
-    with pytest.raises(DemoPageError, match=r"asdstream\[dashboard\].*--no-dashboard"):
+    with pytest.raises(packages.NotInstalledError, match=r"asdstream\[dashboard\].*--no-dashboard"):
         opened.__enter__()

@@ -24,6 +24,7 @@ from processes import ENVIRONMENT, asdstream_here, wait_until
 
 from asdstream.config import WebSection, load_dashboard
 from asdstream.mqtt.broker import Broker
+from asdstream.web import packages
 from asdstream.web.dashboard import Dashboard
 from asdstream.web.users import read_users
 from asdstream.web.web_server import WebServerError
@@ -254,3 +255,13 @@ def test_the_command_for_a_new_user_prints_a_line_that_lets_it_in(
     (tmp_path / "users").write_text(done.stdout)
     assert read_users(tmp_path / "users").fits("ann", "correct horse")
     assert base64.b64encode(b"correct horse").decode() not in done.stdout
+
+
+def test_where_the_packages_of_the_page_are_missing_one_sentence_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    done = asdstream_here("dashboard")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'asdstream[dashboard]'" in done.stderr
