@@ -150,8 +150,10 @@ def _read(node: str, clip: str, part: Part, data: dict[str, Any] | None) -> Soun
         raise ClipError(f"what {node} sent is no clip") from None
     if (reply.clip, reply.part) != (clip, part) or not flac.startswith(b"fLaC"):
         raise ClipError(f"what {node} sent is no clip")
-    shown = (None if text is None else bounded_text(text) for text in (reply.started, reply.label, reply.sentence))
-    return Sound(flac, *shown, _error_map(reply.error_map))
+    started, label, sentence = (
+        None if text is None else bounded_text(text) for text in (reply.started, reply.label, reply.sentence)
+    )
+    return Sound(flac, started, label, sentence, _error_map(reply.error_map))
 
 
 def _error_map(found: object) -> ErrorMapReply | None:
