@@ -176,7 +176,8 @@ def test_the_commands_of_a_box(
 
 def _answers(url: str) -> bool:
     try:
-        return urllib.request.urlopen(url).status == 200  # noqa: S310
+        with urllib.request.urlopen(url) as answer:  # noqa: S310
+            return bool(answer.status == 200)
     except OSError:
         return False
 
