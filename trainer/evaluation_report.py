@@ -14,6 +14,7 @@ from asdstream import bundle as bundles
 from asdstream.bundle import Bundle
 from trainer.bootstrap import CONFIDENCE, RESAMPLES
 from trainer.catalogue import Catalogue
+from trainer.clips_picture import draw_clips
 from trainer.comparison import ComparedSystem, compare, comparison_table
 from trainer.evaluate import EvaluationSettings, MeasuredSection, evaluate, way_to_hear
 from trainer.evaluation_pictures import draw_embeddings, draw_roc, draw_scores
@@ -58,7 +59,7 @@ class EvaluationRun:
             results.append((name, result))
             folders.append(self._out if len(references) == 1 else self._out / re.sub(r"[^A-Za-z0-9._-]+", "-", name))
             if self._pictures:
-                draw(folders[-1], result, measured, self._settings.seed)
+                draw(folders[-1], result, measured, self._settings)
         compared = compare(results, self._settings.seed)
         for folder, system in zip(folders, compared, strict=True):
             write_system(folder, system)
@@ -101,10 +102,11 @@ def write_tables(folder: Path, compared: Sequence[ComparedSystem]) -> None:
         atomic.write_text(folder / "comparison.json", json.dumps(content, indent=2) + "\n")
 
 
-def draw(folder: Path, result: SystemResult, measured: Sequence[MeasuredSection], seed: int) -> None:
-    """Histograms and ROC curves of every section, and the map of its embeddings in every branch, into `pictures/`.
+def draw(folder: Path, result: SystemResult, measured: Sequence[MeasuredSection], settings: EvaluationSettings) -> None:
+    """Histograms and ROC curves of every section, the map of its embeddings in every branch, and the clips that scored
+    highest and lowest, into `pictures/`.
 
-    There is no map of what was `measured` elsewhere.
+    There are no maps and no clips of what was `measured` elsewhere.
     """
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -115,7 +117,8 @@ def draw(folder: Path, result: SystemResult, measured: Sequence[MeasuredSection]
     for found in measured:
         for branch in found.scorer.branches:
             path = pictures / f"embeddings_{_name(found.result)}_{branch}.png"
-            draw_embeddings(path, found.embedded, found.scorer, branch, seed)
+            draw_embeddings(path, found.embedded, found.scorer, branch, settings.seed)
+        draw_clips(pictures / f"clips_{_name(found.result)}.png", found, settings)
 
 
 def _name(section: SectionResult) -> str:

@@ -45,9 +45,14 @@ def test_the_score_comes_with_its_interval(evaluated: Path) -> None:
     assert content["interval"]["confidence"] == 0.95
 
 
-def test_the_pictures_show_scores_curves_and_embeddings(evaluated: Path) -> None:
+def test_the_pictures_show_scores_curves_embeddings_and_clips(evaluated: Path) -> None:
     names = sorted(path.name for path in (evaluated / "pictures").iterdir())
-    assert names == ["embeddings_fan_section_00_audiomae.png", "roc_fan_section_00.png", "scores_fan_section_00.png"]
+    assert names == [
+        "clips_fan_section_00.png",
+        "embeddings_fan_section_00_audiomae.png",
+        "roc_fan_section_00.png",
+        "scores_fan_section_00.png",
+    ]
     for name in names:
         content = (evaluated / "pictures" / name).read_bytes()
         assert content.startswith(b"\x89PNG")
@@ -104,8 +109,8 @@ def test_clips_whose_names_hide_the_truth_are_scored_without_figures(
     content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert (content["harmonic_mean"], content["interval"]) == (None, None)
     assert len((tmp_path / "out" / "anomaly_score_fan_section_00_test.csv").read_text().splitlines()) == 2
-    pictures = [path.name for path in (tmp_path / "out" / "pictures").iterdir()]
-    assert pictures == ["embeddings_fan_section_00_audiomae.png"]
+    pictures = sorted(path.name for path in (tmp_path / "out" / "pictures").iterdir())
+    assert pictures == ["clips_fan_section_00.png", "embeddings_fan_section_00_audiomae.png"]
 
 
 def test_what_the_names_hide_may_stand_in_lists_that_are_told_of(
