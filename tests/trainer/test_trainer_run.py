@@ -114,7 +114,7 @@ def test_the_run_folder_tells_what_was_done_with_what(unbroken: Path) -> None:
 def test_a_finished_stage_leaves_its_product_and_no_checkpoint(unbroken: Path) -> None:
     products = Products(unbroken / "weights")
     weights = products.read("generative-audiomae").tensors
-    assert not any(name.startswith(("decoder", "mask_token")) for name in weights)
+    assert any(name.startswith("decoder") for name in weights), "it belongs to this encoder, and export may want it"
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
     assert (products.has("prototypes-fan"), products.has("calibration-fan")) == (True, True)
     assert not list((unbroken / "checkpoints").iterdir())

@@ -165,8 +165,9 @@ def test_fusion_brings_audiomae_to_the_spread_that_was_asked_for(system3: Path) 
 
 def test_phase_one_moves_the_whole_encoder(system3: Path) -> None:
     before, after = tensors(system3, "generative-audiomae"), tensors(system3, "phase1-audiomae")
-    same = {name for name, tensor in before.items() if torch.equal(tensor, after[name])}
+    same = {name for name, tensor in after.items() if torch.equal(tensor, before[name])}
     assert same <= {"pos_embed"}
+    assert not any(name.startswith("decoder") for name in after), "it no longer belongs to this encoder"
 
 
 def test_the_run_says_how_well_classes_are_told_apart(system3: Path) -> None:
@@ -282,7 +283,7 @@ def test_a_bundle_starts_the_encoders_of_another_recipe(system3: Path, tmp_path:
     done("run", write_recipe(tmp_path, 2, ""), "--out", run, "--start", system3 / "bundle")
     for name in ("audiomae", "beats"):
         for key, tensor in tensors(system3, f"fusion-{name}").items():
-            assert torch.allclose(tensors(run, f"start-{name}")[key], tensor, atol=2e-3), key
+            assert torch.allclose(tensors(run, f"start-{name}")[key], tensor, atol=2e-3, rtol=1e-3), key
     assert bundles.verify(run / "bundle").licence_notes == ("Simulated sound only.",)
 
 

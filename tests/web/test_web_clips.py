@@ -1,4 +1,3 @@
-import asyncio
 import base64
 import json
 import subprocess
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from fake_fleet import AWAY, CLIP, EVIDENCE, KEY, RATE, flac
+from own_loop import in_its_own_loop
 from web_board import NOW, Board
 
 from asdstream.mqtt.commands import ReplyPayload
@@ -45,12 +45,12 @@ class StubAsking:
 
 
 def picture(asking: StubAsking, board: Board) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(asyncio.run(Clips(asking, board.watch).picture(KEY, CLIP, "ann")))  # type: ignore[arg-type]
+    found: dict[str, Any] = json.loads(in_its_own_loop(Clips(asking, board.watch).picture(KEY, CLIP, "ann")))  # type: ignore[arg-type]
     return found
 
 
 def sound(asking: StubAsking, board: Board, part: Part = "alarm") -> bytes:
-    return asyncio.run(Clips(asking, board.watch).sound(KEY, CLIP, part, "ann")).flac  # type: ignore[arg-type]
+    return in_its_own_loop(Clips(asking, board.watch).sound(KEY, CLIP, part, "ann")).flac  # type: ignore[arg-type]
 
 
 def test_a_clip_is_shown_beside_its_reference_with_what_has_changed(board: Board) -> None:
@@ -118,7 +118,7 @@ def test_a_sound_is_fetched_once(board: Board) -> None:
         assert (await clips.sound(KEY, CLIP, "alarm", "ann")).flac.startswith(b"fLaC")
         await clips.sound(AWAY, CLIP, "alarm", "ann")
 
-    asyncio.run(look_and_listen())
+    in_its_own_loop(look_and_listen())
     assert asking.asked == [(CLIP, "alarm"), (CLIP, "reference"), (CLIP, "alarm")]
 
 
@@ -131,7 +131,7 @@ def test_only_so_many_bytes_are_kept(board: Board, monkeypatch: pytest.MonkeyPat
         for node in (KEY, AWAY, KEY):
             await clips.sound(node, CLIP, "alarm", "ann")
 
-    asyncio.run(listen())
+    in_its_own_loop(listen())
     assert len(asking.asked) == 3
 
 

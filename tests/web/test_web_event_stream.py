@@ -1,7 +1,7 @@
-import asyncio
 import threading
 
 import pytest
+from own_loop import in_its_own_loop
 
 from asdstream.web.event_stream import BACKLOG, EventStream, Listener, encode
 
@@ -28,7 +28,7 @@ def test_everybody_who_listens_is_told_from_whatever_thread() -> None:
             assert listener is not None
             assert await first(listener, 2) == [b"retry: 2000\n\n", b'event: score\ndata: {"score":0.5}\n\n']
 
-    asyncio.run(run())
+    in_its_own_loop(run())
 
 
 def test_there_are_at_most_so_many_listeners() -> None:
@@ -42,7 +42,7 @@ def test_there_are_at_most_so_many_listeners() -> None:
         assert stream.listeners == 1
         assert stream.open() is not None
 
-    asyncio.run(run())
+    in_its_own_loop(run())
 
 
 def test_a_browser_that_does_not_keep_up_is_let_go_and_nothing_is_kept_for_it() -> None:
@@ -55,7 +55,7 @@ def test_a_browser_that_does_not_keep_up_is_let_go_and_nothing_is_kept_for_it() 
         told = b"".join([message async for message in slow.messages(keepalive_s=5.0)])
         assert told.count(b"event: score") == BACKLOG + 1
 
-    asyncio.run(run())
+    in_its_own_loop(run())
 
 
 @pytest.mark.parametrize("waiting", [0, 3])
@@ -71,7 +71,7 @@ def test_closing_ends_every_stream_after_what_waits(waiting: int) -> None:
         assert told.count(b"event: score") == waiting
         assert stream.open() is None
 
-    asyncio.run(run())
+    in_its_own_loop(run())
 
 
 def test_a_line_on_which_nothing_happens_is_kept_alive() -> None:
@@ -81,4 +81,4 @@ def test_a_line_on_which_nothing_happens_is_kept_alive() -> None:
         told = listener.messages(keepalive_s=0.01)
         assert [await anext(told), await anext(told)] == [b"retry: 2000\n\n", b":\n\n"]
 
-    asyncio.run(run())
+    in_its_own_loop(run())

@@ -15,6 +15,7 @@ export function historyView(open) {
   const none = document.getElementById("history-none");
   const show = keyedList(document.getElementById("history-list"), (event) => event.event_id, () => eventView(open));
   let events = [];
+  let arrived = [];
   let asked = 0;
 
   const filter = () => Object.fromEntries(new FormData(form));
@@ -22,15 +23,22 @@ export function historyView(open) {
   async function fetchPage(before) {
     asked += 1;
     const mine = asked;
+    if (!before) arrived = [];
     try {
       const page = await get("/api/history", { ...filter(), before, limit: PAGE });
       if (mine !== asked) return;
-      events = before ? [...events, ...page.events] : page.events;
+      events = before ? [...events, ...page.events] : withArrived(page.events);
       more.hidden = !page.more;
       display(events.length ? "" : "Nothing has happened.");
     } catch (error) {
       if (mine === asked) display(`The history cannot be shown: ${error.message}`);
     }
+  }
+
+  /** What came over the stream while the page was on its way belongs to it. */
+  function withArrived(page) {
+    const known = new Set(page.map((event) => event.event_id));
+    return [...arrived.filter((event) => !known.has(event.event_id)), ...page];
   }
 
   function display(words) {
@@ -48,6 +56,7 @@ export function historyView(open) {
     add(event) {
       if (events.some((one) => one.event_id === event.event_id) || !matches(event, filter())) return;
       events = [event, ...events];
+      arrived = [event, ...arrived];
       display("");
     },
     /** The machines that one may choose. */
