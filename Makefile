@@ -59,18 +59,23 @@ check: $(STAMPS)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# A file's tests share what is costly to make, so they stay together. Those marked `alone` play sound in real time, or
-# tell how quick something is: they have the machine to themselves.
+# A file's tests share what is costly to make, so they stay together. Fault tests fork daemons, which a worker of many
+# tests does not bear, and mostly wait: they run beside the others in a process of their own. Those marked `alone` play
+# sound in real time, or tell how quick something is: they have the machine to themselves.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
-SIDE_BY_SIDE := -n $(TESTS_AT_ONCE) --dist loadfile
+SIDE_BY_SIDE := -n $(TESTS_AT_ONCE) --dist loadfile --ignore tests/faults
+FAULTS_LOG := $(VENV)/faults.log
 
 test: system-packages check
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not alone"
-	$(PYTEST) -m "not slow and alone"
+	@$(PYTEST) tests/faults -m "not slow" > $(FAULTS_LOG) 2>&1 & faults=$$!; \
+		$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not alone"; others=$$?; \
+		wait $$faults; faults=$$?; cat $(FAULTS_LOG); [ $$others = 0 ] && [ $$faults = 0 ]
+	$(PYTEST) --ignore tests/faults -m "not slow and alone"
 
 test-all: system-packages check
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not alone" --timeout 3600
-	$(PYTEST) -m alone --timeout 3600
+	$(PYTEST) tests/faults --timeout 3600 -m "slow or not slow"
+	$(PYTEST) --ignore tests/faults -m alone --timeout 3600
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff format .

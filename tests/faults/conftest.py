@@ -8,14 +8,6 @@ from faults.forked_daemon import Launcher
 from faults.plant import Plant, write_recordings
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Daemons are forked here, which a worker that runs tests side by side does not bear, and kept to their pace."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.alone)
-
-
 @pytest.fixture(scope="session")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     made = Launcher(tmp_path_factory.mktemp("launcher"))
