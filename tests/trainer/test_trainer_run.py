@@ -48,6 +48,12 @@ licence_notes = ["Simulated sound only."]
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread_for_what_is_shared() -> None:
+    """Before the run that tests share: its sums are compared to the last bit with those of later runs."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
