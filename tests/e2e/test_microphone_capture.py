@@ -80,10 +80,15 @@ def capture(microphone: VirtualMicrophone, seconds: float) -> "subprocess.Popen[
 
 
 def event_of(process: "subprocess.Popen[str]") -> dict[str, object]:
-    """The next that it says."""
+    """The next that it says, among the lines of its log."""
     assert process.stdout is not None
-    event: dict[str, object] = json.loads(process.stdout.readline())
-    return event
+    for line in process.stdout:
+        if line.startswith("{"):
+            event: dict[str, object] = json.loads(line)
+            return event
+    raise AssertionError(
+        f"the recording ended with status {process.wait(timeout=60)} before it had said what was waited for"
+    )
 
 
 def events_of(process: "subprocess.Popen[str]", last_word: str = "") -> list[dict[str, object]]:
