@@ -81,6 +81,21 @@ class Phase1Settings(ClassificationSettings):
     """Phase I: classification on all recordings."""
 
     trains: Literal["encoder", "head"] = Field(default="encoder", description="The whole encoder, or the head alone")
+    audiomae_epochs: int | None = Field(
+        default=None, ge=1, description="Of AudioMAE, which may need more of them than BEATs; epochs where left out"
+    )
+
+    @model_validator(mode="after")
+    def _warm_up_fits_audiomae(self) -> Self:
+        if self.audiomae_epochs is not None and self.warmup_epochs >= self.audiomae_epochs:
+            raise problem("should be more than warmup_epochs ({warmup})", "audiomae_epochs", warmup=self.warmup_epochs)
+        return self
+
+    def of(self, encoder: str) -> Self:
+        """The settings of one encoder's training."""
+        if encoder != "audiomae" or self.audiomae_epochs is None:
+            return self
+        return self.model_copy(update={"epochs": self.audiomae_epochs})
 
 
 class Phase2Settings(ClassificationSettings):

@@ -25,17 +25,17 @@ from trainer.stages.training import train, what_matters
 def phase1_parts(run: Run) -> tuple[Part, ...]:
     """One for each encoder, if the recipe has phase I."""
     settings = run.recipe.phase1
-    return () if settings is None else _parts(run, StageName.PHASE1, settings)
+    if settings is None:
+        return ()
+    return tuple(_part(run, StageName.PHASE1, name, settings.of(name)) for name in run.recipe.encoders)
 
 
 def phase2_parts(run: Run) -> tuple[Part, ...]:
     """One for each encoder, if the recipe has phase II."""
     settings = run.recipe.phase2
-    return () if settings is None else _parts(run, StageName.PHASE2, settings)
-
-
-def _parts(run: Run, stage: StageName, settings: Phase1Settings | Phase2Settings) -> tuple[Part, ...]:
-    return tuple(_part(run, stage, name, settings) for name in run.recipe.encoders)
+    if settings is None:
+        return ()
+    return tuple(_part(run, StageName.PHASE2, name, settings) for name in run.recipe.encoders)
 
 
 def _part(run: Run, stage: StageName, name: str, settings: Phase1Settings | Phase2Settings) -> Part:

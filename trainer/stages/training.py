@@ -11,8 +11,8 @@ from trainer.pictures import draw_losses
 from trainer.recipe import StageSettings
 from trainer.stages.run import Run
 
-WITHOUT_EFFECT = ("checkpoint_minutes", "micro_batch")
-"""Settings that change how long a training takes and not what comes of it."""
+WITHOUT_EFFECT = ("checkpoint_minutes", "micro_batch", "audiomae_epochs")
+"""Settings that change how long a training takes and not what comes of it, or that another has taken up already."""
 
 
 def train(run: Run, objective: Objective, settings: StageSettings, fingerprint: str) -> int:
