@@ -21,6 +21,9 @@ from asdstream.web.web_server import WebServer
 
 log = structlog.get_logger()
 
+MORE_CONNECTIONS = 128
+"""Besides those that stay open for events."""
+STOP_WITHIN_S = 1.8
 AT_ONCE = 5
 """So many attempts to log in come before the limit by the minute holds."""
 
@@ -58,7 +61,17 @@ class Dashboard:
             None if section.cert_file is None or section.key_file is None else (section.cert_file, section.key_file)
         )
         app = dashboard_app(access, self.watch, self._stream, commands, encrypted=certificate is not None)
-        self._server = WebServer(app, self._stream, section.host, section.port, section.max_pages, certificate)
+        self._server = WebServer(
+            app,
+            section.host,
+            section.port,
+            connections=section.max_pages + MORE_CONNECTIONS,
+            what="the dashboard",
+            table="web",
+            certificate=certificate,
+            elsewhere="with --host and --port or ",
+            close_first=self._stream.close,
+        )
 
     @property
     def alive(self) -> bool:
@@ -77,6 +90,6 @@ class Dashboard:
 
     def stop(self) -> None:
         """End within two seconds."""
-        self._server.stop()
+        self._server.stop(STOP_WITHIN_S)
         self._client.stop(timeout_s=0.2)
         self._history.close()

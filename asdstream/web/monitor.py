@@ -1,13 +1,10 @@
 """The daemon's own small web server: metrics for Prometheus, and whether it is well."""
 
 import hmac
-import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -15,6 +12,7 @@ from starlette.routing import Route
 
 from asdstream.web.metrics import Metrics
 from asdstream.web.readings import NodeReading
+from asdstream.web.web_server import WebServer, WebServerError
 
 log = structlog.get_logger()
 
@@ -51,49 +49,36 @@ def monitor_app(metrics: Metrics, read: Callable[[], NodeReading], token: str | 
         problems = list(reading.problems)
         return JSONResponse({"ready": not problems, "problems": problems}, status_code=503 if problems else 200)
 
-    return Starlette(routes=[Route("/metrics", told), Route("/healthz", healthy), Route("/readyz", ready)])
+    return Starlette(
+        routes=[Route("/metrics", told), Route("/healthz", healthy), Route("/readyz", ready)],
+        exception_handlers={Exception: _failed},
+    )
 
 
 class Monitor:
-    """Serves `app` from a thread of its own. An address that is taken costs the metrics, never an alarm."""
+    """Serves `app` at `host`, `port` and with `certificate` as of `WebServer`.
+
+    An address or a certificate that cannot be used costs the metrics, never an alarm.
+    """
 
     def __init__(self, app: Starlette, host: str, port: int, certificate: tuple[Path, Path] | None = None) -> None:
-        """`certificate` is the files of a certificate and its key (PEM), for HTTPS; port 0 takes any free one."""
-        self._host, self._port = host, port
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=1,
-                ssl_certfile=None if certificate is None else str(certificate[0]),
-                ssl_keyfile=None if certificate is None else str(certificate[1]),
-            )
+        self._server = WebServer(
+            app, host, port, connections=CONNECTIONS, what="the metrics", table="metrics", certificate=certificate
         )
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> int | None:
-        """Begin to serve and return at once: the port, or None, which is logged, where the address cannot be had."""
+    def start(self) -> str | None:
+        """Begin to serve and return at once: the address, or None, which is logged, where it cannot be served."""
         try:
-            sock = socket.create_server((self._host, self._port), family=_family(self._host))
-        except OSError as error:
-            log.warning("metrics_not_served", address=f"{self._host}:{self._port}", reason=error.strerror or str(error))
+            return self._server.start()
+        except WebServerError as error:
+            log.warning("metrics_not_served", problem=str(error))
             return None
-        self._thread = threading.Thread(target=self._server.run, args=([sock],), name="monitor", daemon=True)
-        self._thread.start()
-        port: int = sock.getsockname()[1]
-        return port
 
     def stop(self) -> None:
         """End, with whatever is being served."""
-        self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(STOP_WITHIN_S)
+        self._server.stop(STOP_WITHIN_S)
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+async def _failed(request: Request, error: Exception) -> Response:
+    log.error("metrics_request_failed", path=request.url.path, exc_info=error)
+    return PlainTextResponse("That went wrong; the log of the daemon says why.\n", status_code=500)

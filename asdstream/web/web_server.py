@@ -1,19 +1,15 @@
-"""Serves the dashboard from a thread of its own, on a socket that is had before anything begins."""
+"""Serves a web application from a thread of its own, on a socket that is had before anything begins."""
 
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 
 from asdstream.errors import AsdstreamError
-from asdstream.web.event_stream import EventStream
-
-MORE_CONNECTIONS = 128
-"""Besides those that stay open for events."""
-STOP_WITHIN_S = 1.8
 
 
 class WebServerError(AsdstreamError):
@@ -21,20 +17,37 @@ class WebServerError(AsdstreamError):
 
 
 class WebServer:
-    """`stream` is what stays open in the pages; it is ended first. Port 0 takes any free one."""
+    """Serves `app`, which logs its failures itself.
+
+    Args:
+        app: what is served.
+        host: name or address to serve on.
+        port: 0 takes any free one.
+        connections: more at once are refused.
+        what: how an error names what is served.
+        table: of the configuration, to which `host`, `port` and the certificate belong.
+        certificate: the files of a certificate and its key (PEM), for HTTPS.
+        elsewhere: besides the table, where another address is chosen.
+        close_first: called before the server is ended: it closes what would stay open.
+    """
 
     def __init__(
         self,
         app: Starlette,
-        stream: EventStream,
         host: str,
         port: int,
-        pages: int,
+        *,
+        connections: int,
+        what: str,
+        table: str,
         certificate: tuple[Path, Path] | None = None,
+        elsewhere: str = "",
+        close_first: Callable[[], None] = lambda: None,
     ) -> None:
-        self._stream = stream
         self._host, self._port = host, port
+        self._what, self._table, self._elsewhere = what, table, elsewhere
         self._certificate = certificate
+        self._close_first = close_first
         certificate_file, key_file = certificate or (None, None)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -46,7 +59,7 @@ class WebServer:
                 # Whoever sits behind a proxy could otherwise choose the address that its attempts are counted under.
                 proxy_headers=False,
                 ws="none",
-                limit_concurrency=pages + MORE_CONNECTIONS,
+                limit_concurrency=connections,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=1,
                 ssl_certfile=certificate_file,
@@ -56,18 +69,18 @@ class WebServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
-        """Begin to serve and return at once: the page's address. Raises WebServerError."""
+        """Begin to serve and return at once: the address, such as `http://127.0.0.1:8300/`. Raises WebServerError."""
         if self._certificate is not None:
-            _check(*self._certificate)
+            self._check(*self._certificate)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             listening = socket.create_server((self._host, self._port), family=family)
         except OSError as error:
             raise WebServerError(
-                f"the dashboard cannot be served at {self._host}:{self._port}: "
-                f"{(error.strerror or str(error)).lower()}; choose another with --host and --port or in [web]"
+                f"{self._what} cannot be served at {self._host}:{self._port}: "
+                f"{(error.strerror or str(error)).lower()}; choose another {self._elsewhere}in [{self._table}]"
             ) from None
-        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="web", daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), name=self._table, daemon=True)
         self._thread.start()
         scheme = "http" if self._certificate is None else "https"
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -78,21 +91,20 @@ class WebServer:
         """Whether it serves."""
         return self._thread is not None and self._thread.is_alive()
 
-    def stop(self) -> None:
-        """End every stream of events, then the rest."""
-        self._stream.close()
+    def stop(self, within_s: float) -> None:
+        """End, with whatever is being served; return after `within_s` seconds at the latest."""
+        self._close_first()
         self._server.should_exit = True
         if self._thread is not None:
-            self._thread.join(STOP_WITHIN_S)
+            self._thread.join(within_s)
 
-
-def _check(certificate: Path, key: Path) -> None:
-    try:
-        # An empty passphrase, since a service has nobody to ask for one.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) else str(error)
-        raise WebServerError(
-            f"web.cert_file and web.key_file: {certificate} and {key} are no certificate with its key in PEM form, "
-            f"without a passphrase: {(reason or str(error)).replace('_', ' ').lower()}"
-        ) from None
+    def _check(self, certificate: Path, key: Path) -> None:
+        try:
+            # An empty passphrase, since a service has nobody to ask for one.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, ssl.SSLError) else str(error)
+            raise WebServerError(
+                f"{self._table}.cert_file and {self._table}.key_file: {certificate} and {key} are no certificate with "
+                f"its key in PEM form, without a passphrase: {(reason or str(error)).replace('_', ' ').lower()}"
+            ) from None

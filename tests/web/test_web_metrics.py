@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -143,12 +144,11 @@ def test_metrics_behind_a_token_are_for_those_who_send_it(sent: dict[str, str]) 
 
 def test_the_monitor_serves_over_http_until_it_is_stopped() -> None:
     monitor = Monitor(monitor_app(metrics_of(), lambda: READING), "127.0.0.1", 0)
-    port = monitor.start()
-    address = f"http://127.0.0.1:{port}/readyz"
+    address = f"{monitor.start()}readyz"
     deadline = time.monotonic() + 10
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
+            with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
                 assert json.load(answer) == {"ready": True, "problems": []}
             break
         except urllib.error.URLError:
@@ -156,7 +156,7 @@ def test_the_monitor_serves_over_http_until_it_is_stopped() -> None:
             time.sleep(0.05)
     monitor.stop()
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(address, timeout=1)
+        urllib.request.urlopen(address, timeout=1)  # noqa: S310
 
 
 def test_an_address_that_is_taken_costs_the_metrics_and_is_said() -> None:
@@ -165,3 +165,23 @@ def test_an_address_that_is_taken_costs_the_metrics_and_is_said() -> None:
         assert monitor.start() is None
         monitor.stop()
     assert [line["event"] for line in logs] == ["metrics_not_served"]
+
+
+def test_a_certificate_that_is_none_costs_the_metrics_and_is_said(tmp_path: Path) -> None:
+    (tmp_path / "nothing.pem").write_text("nothing")
+    with capture_logs() as logs:
+        files = (tmp_path / "nothing.pem", tmp_path / "nothing.pem")
+        monitor = Monitor(monitor_app(metrics_of(), lambda: READING), "127.0.0.1", 0, files)
+        assert monitor.start() is None
+        monitor.stop()
+    assert [line["problem"].split(":")[0] for line in logs] == ["metrics.cert_file and metrics.key_file"]
+
+
+def test_what_goes_wrong_while_it_is_asked_is_logged_and_answered() -> None:
+    def broken() -> NodeReading:
+        raise RuntimeError("no reading")
+
+    with capture_logs() as logs:
+        answer = TestClient(monitor_app(metrics_of(), broken), raise_server_exceptions=False).get("/healthz")
+    assert answer.status_code == 500
+    assert [(line["event"], line["path"]) for line in logs] == [("metrics_request_failed", "/healthz")]
