@@ -116,6 +116,7 @@ def test_a_manifest_from_before_there_were_separators_is_read(system2: Path) -> 
         (lambda m: m["branches"][0].update(encoders=["beats"]), "encoders"),
         (lambda m: m["branches"][0].update(encoders=["beats", "wav2vec"]), "names encoder 'wav2vec'"),
         (lambda m: m["branches"][0].update(fusion="sum"), "sum"),
+        (lambda m: m["branches"][0].update(fusion="attentive-sum"), "attentive-statistics"),
         (lambda m: m["branches"][0].update(fusion=3), "branches.0"),
         (lambda m: m["branches"][0].pop("weights"), "weights"),
         (lambda m: m["branches"][0].pop("fusion"), "branches.0.pooled"),

@@ -5,7 +5,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from asdstream.bundle import Branch, FusedBranch
+from asdstream.bundle import Branch, FusedBranch, Fusion
 from asdstream.bundle.networks import embedding_size, new_head, token_shape
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
@@ -58,7 +58,7 @@ class FusedNetwork(nn.Module):
         self,
         beats: BEATs,
         audiomae: AudioMAE,
-        fusion: Literal["attentive", "mean"] = "attentive",
+        fusion: Fusion = "attentive",
         attention_dim: int = 128,
     ) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ def phase_two(encoder: AudioMAE | BEATs, pooling: Literal["mean", "bands"] = "me
 def fusion(
     beats: BEATs,
     audiomae: AudioMAE,
-    kind: Literal["attentive", "mean"] = "attentive",
+    kind: Fusion = "attentive",
     *,
     attention_dim: int = 128,
     rank: int = 64,

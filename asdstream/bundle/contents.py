@@ -28,16 +28,26 @@ class Branch:
         return (self.encoder,)
 
 
+Fusion = Literal["attentive", "attentive-statistics", "mean"]
+"""How the tokens of two encoders become one embedding."""
+
+
 @dataclass(frozen=True, slots=True)
 class FusedBranch:
     """One embedding per window from the tokens of two `encoders`, a BEATs and then an AudioMAE.
 
-    `attentive` is System-3 of Zhang, Chen and Li, `mean` their System-4; see `asdstream.models.fusion`.
+    `attentive` is System-3 of Zhang, Chen and Li, `attentive-statistics` the same with the tokens' deviation beside
+    their mean, `mean` their System-4; see `asdstream.models.fusion`.
     """
 
     name: str
     encoders: tuple[str, str]
-    fusion: Literal["attentive", "mean"] = "attentive"
+    fusion: Fusion = "attentive"
+
+    @property
+    def is_attentive(self) -> bool:
+        """Whether it has an attention with weights of its own."""
+        return self.fusion != "mean"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

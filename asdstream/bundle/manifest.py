@@ -86,14 +86,16 @@ class MeanBranchEntry(_FusedBranchEntry):
 class AttentiveBranchEntry(_FusedBranchEntry):
     """A branch of two encoders with an attention of its own (System-3)."""
 
-    fusion: Literal["attentive"]
+    fusion: Literal["attentive", "attentive-statistics"]
     attention_dim: Annotated[int, Field(ge=1, le=4096)]
     weights: str
 
 
 def _fusion(branch: Any) -> str:
     fusion = branch.get("fusion", "pooled") if isinstance(branch, dict) else "pooled"
-    return fusion if isinstance(fusion, str) else "unknown"
+    if not isinstance(fusion, str):
+        return "unknown"
+    return "attentive" if fusion.startswith("attentive") else fusion
 
 
 BranchEntry = Annotated[

@@ -188,7 +188,7 @@ def new_head(
             if shapes[0].width != shapes[1].width:
                 widths = f"{shapes[0].width} and {shapes[1].width}"
                 raise ValueError(f"branch {branch.name!r} fuses tokens {widths} wide; one width is needed")
-            return AttentiveFusion(shapes[0].width, attention_dim)
+            return AttentiveFusion(shapes[0].width, attention_dim, deviation=branch.fusion == "attentive-statistics")
 
 
 def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape]) -> int:
@@ -199,6 +199,8 @@ def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape
             return shapes[0].width * shapes[0].bands
         case FusedBranch(fusion="mean"):
             return shapes[0].width + shapes[1].width
+        case FusedBranch(fusion="attentive-statistics"):
+            return 2 * shapes[0].width
     return shapes[0].width
 
 

@@ -84,7 +84,7 @@ def _check_names(contents: BundleContents) -> None:
     for name in (*contents.encoders, *branches, *separators, *contents.machine_types):
         if not re.fullmatch(NAME, name):
             raise BundleError(f"{name!r} cannot name part of a bundle: use letters, digits, '_', '.' and '-'")
-    attentive = {b.name for b in contents.branches if isinstance(b, FusedBranch) and b.fusion == "attentive"}
+    attentive = {b.name for b in contents.branches if isinstance(b, FusedBranch) and b.is_attentive}
     for name in sorted(attentive ^ contents.fusions.keys()):
         if name in attentive:
             raise BundleError(f"branch {name!r} is fused attentively; its weights are missing among the fusions")
@@ -148,7 +148,7 @@ def _branch(
     if isinstance(branch, Branch):
         return {"name": branch.name, "encoder": branch.encoder, "pooling": branch.pooling}
     fused: dict[str, JsonValue] = {"name": branch.name, "encoders": list(branch.encoders), "fusion": branch.fusion}
-    if branch.fusion == "attentive":
+    if branch.is_attentive:
         fusion = fusions[branch.name]
         fused["attention_dim"] = fusion.attention_dim
         fused["weights"] = weights.put_network(f"fusion-{branch.name}", fusion.weights)

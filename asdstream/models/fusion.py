@@ -19,17 +19,21 @@ class AttentiveFusion(nn.Module):
     Args:
         dim: width D that both encoders' tokens have.
         attention_dim: width of the attention's hidden layer.
+        deviation: append the tokens' weighted standard deviation to their mean, as the pooling was published.
 
     >>> AttentiveFusion(192)(torch.randn(2, 496, 192), torch.randn(2, 513, 192)).shape
     torch.Size([2, 192])
     """
 
-    def __init__(self, dim: int, attention_dim: int = 128) -> None:
+    def __init__(self, dim: int, attention_dim: int = 128, *, deviation: bool = False) -> None:
         super().__init__()
-        self.pooling = AttentiveStatisticsPooling(dim, attention_dim)
+        self.pooling = AttentiveStatisticsPooling(dim, attention_dim, deviation=deviation)
 
     def forward(self, beats: Tensor, audiomae: Tensor) -> Tensor:
-        """Tokens (B, L1, D) of BEATs and (B, 1 + L2, D) of AudioMAE, class token first, to (B, D)."""
+        """Tokens (B, L1, D) of BEATs and (B, 1 + L2, D) of AudioMAE, class token first, to (B, D).
+
+        (B, 2 D) with the deviation.
+        """
         _check_tokens(beats, audiomae)
         if beats.shape[2] != audiomae.shape[2]:
             raise ValueError(

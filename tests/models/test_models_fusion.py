@@ -90,7 +90,11 @@ def test_attentive_fusion_pools_the_tokens_of_both_as_one_sequence(
     fused = fusion(beats_tokens, audiomae_tokens)
     assert together.shape[1] == 1008
     assert fused.shape == (3, DIM)
-    torch.testing.assert_close(fused[1], by_hand(fusion.pooling, together[1])[0], atol=1e-5, rtol=1e-5)
+    mean, deviation = by_hand(fusion.pooling, together[1])
+    torch.testing.assert_close(fused[1], mean, atol=1e-5, rtol=1e-5)
+    fusion.pooling.deviation = True
+    both = fusion(beats_tokens, audiomae_tokens)
+    torch.testing.assert_close(both[1], torch.cat([mean, deviation]), atol=1e-5, rtol=1e-5)
 
 
 def test_attentive_fusion_is_blind_to_the_class_token(beats_tokens: Tensor, audiomae_tokens: Tensor) -> None:

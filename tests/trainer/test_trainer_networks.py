@@ -42,6 +42,11 @@ NETWORKS: dict[str, tuple[Callable[[], EmbeddingNetwork], Branch | FusedBranch, 
         FusedBranch("b", ("beats", "audiomae"), "attentive"),
         WIDTH,
     ),
+    "attentive statistics": (
+        lambda: FusedNetwork(*encoders(), "attentive-statistics", ATTENTION),
+        FusedBranch("b", ("beats", "audiomae"), "attentive-statistics"),
+        2 * WIDTH,
+    ),
     "mean fusion": (
         lambda: FusedNetwork(*encoders(), "mean"),
         FusedBranch("b", ("beats", "audiomae"), "mean"),
@@ -178,14 +183,12 @@ def test_phase_two_moves_only_steps_of_its_rank(which: int) -> None:
     assert {parameter.shape[0] for parameter in first} == {8}
 
 
-@pytest.mark.parametrize("kind", ["attentive", "mean"])
+@pytest.mark.parametrize("kind", ["attentive", "attentive-statistics", "mean"])
 def test_fusion_moves_the_attention_and_the_steps_of_both_encoders(kind: str) -> None:
     network = fusion(*encoders(), kind, attention_dim=ATTENTION)  # type: ignore[arg-type]
     moved = moved_by(network)
     assert moved == {name for name in names(network) if ".lora_" in name or name.startswith("fusion.")}
-    assert {name.split(".")[0] for name in moved} == {"beats", "audiomae"} | (
-        {"fusion"} if kind == "attentive" else set()
-    )
+    assert {name.split(".")[0] for name in moved} == {"beats", "audiomae"} | (set() if kind == "mean" else {"fusion"})
     first = [parameter for name, parameter in network.named_parameters() if ".lora_A." in name]
     assert {parameter.shape[0] for parameter in first} == {64}
 

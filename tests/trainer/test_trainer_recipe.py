@@ -55,6 +55,11 @@ def test_only_the_stages_with_a_table_run() -> None:
 @pytest.mark.parametrize(
     ("system", "tables", "sentence"),
     [
+        (
+            4,
+            "[phase1]\n[fusion]\ndeviation = true\n",
+            "small.toml:9: fusion.deviation: belongs to System-3, whose fusion pools statistics",
+        ),
         (1, "[fusion]\n", "small.toml:7: fusion: belongs to Systems 3 and 4; System-1 fuses nothing"),
         (3, "", "small.toml:2: system: is 3, whose attention is trained in [fusion]; that table is missing"),
         (

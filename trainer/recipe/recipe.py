@@ -76,6 +76,8 @@ class Recipe(Table):
             raise problem("belongs to Systems 3 and 4; System-{system} fuses nothing", "fusion", system=self.system)
         if self.system == 3 and self.fusion is None:
             raise problem("is 3, whose attention is trained in [fusion]; that table is missing", "system")
+        if self.fusion is not None and self.fusion.deviation and self.system != 3:
+            raise problem("belongs to System-3, whose fusion pools statistics", "fusion", "deviation")
         if self.fuses and self.model.pooling != "mean":
             raise problem("belongs to Systems 1 and 2; fusion pools for itself", "model", "pooling")
         return self

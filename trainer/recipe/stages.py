@@ -115,6 +115,9 @@ class FusionSettings(Phase2Settings):
     """Both encoders, by LoRA, and the fusion of their tokens, trained end to end (Systems 3 and 4)."""
 
     rank: int = Field(default=64, ge=1, description="Rank of LoRA's step")
+    deviation: bool = Field(
+        default=False, description="Whether the tokens' weighted deviation stands beside their mean (System-3)"
+    )
     audiomae_spread: float | None = Field(
         default=None,
         gt=0.0,

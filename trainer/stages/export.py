@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asdstream import __version__
 from asdstream import bundle as bundles
-from asdstream.bundle import Branch, DecoderContents, EncoderContents, FusedBranch
+from asdstream.bundle import Branch, DecoderContents, EncoderContents, FusedBranch, Fusion
 from asdstream.models.masked_audiomae import decoder_state
 from trainer.errors import TrainerError
 from trainer.products import Product, Products
@@ -62,8 +62,17 @@ def known_machines(
 def branches_of(recipe: Recipe) -> tuple[Branch | FusedBranch, ...]:
     """What a system makes embeddings with."""
     if recipe.fuses:
-        return (FusedBranch(FUSED, ("beats", "audiomae"), "attentive" if recipe.system == 3 else "mean"),)
+        return (fused_branch(recipe),)
     return tuple(Branch(name, name, recipe.model.pooling) for name in recipe.encoders)
+
+
+def fused_branch(recipe: Recipe) -> FusedBranch:
+    """What Systems 3 and 4 make embeddings with."""
+    fusion: Fusion = "mean"
+    if recipe.system == 3:
+        deviation = recipe.fusion is not None and recipe.fusion.deviation
+        fusion = "attentive-statistics" if deviation else "attentive"
+    return FusedBranch(FUSED, ("beats", "audiomae"), fusion)
 
 
 def _contents(

@@ -1,7 +1,7 @@
 """The fusion: both encoders, by LoRA, and what makes one embedding of their tokens, trained end to end."""
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import cast
 
 import torch
 
@@ -14,7 +14,7 @@ from trainer.randomness import derived_seed
 from trainer.spread import spread, widen
 from trainer.stages.classification import classes_depend_on, train_classes
 from trainer.stages.encoders import encoder_before, encoder_product, needs_before
-from trainer.stages.export import ATTENTION
+from trainer.stages.export import ATTENTION, fused_branch
 from trainer.stages.first_windows import embeddings
 from trainer.stages.labels import labelled
 from trainer.stages.order import StageName
@@ -32,8 +32,7 @@ def parts(run: Run) -> tuple[Part, ...]:
     settings = run.recipe.fusion
     if settings is None:
         return ()
-    attentive = run.recipe.system == 3
-    kind: Literal["attentive", "mean"] = "attentive" if attentive else "mean"
+    branch = fused_branch(run.recipe)
 
     def make(fingerprint: str) -> Mapping[str, Product]:
         (beats, beats_notes), (audiomae, audiomae_notes) = (encoder_before(run, name, STAGE) for name in NAMES)
@@ -42,7 +41,9 @@ def parts(run: Run) -> tuple[Part, ...]:
             _bring_to_spread(run, audiomae, beats, settings.audiomae_spread)
         torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
         try:
-            network = fusion(beats, audiomae, kind, attention_dim=run.recipe.model.attention_dim, rank=settings.rank)
+            network = fusion(
+                beats, audiomae, branch.fusion, attention_dim=run.recipe.model.attention_dim, rank=settings.rank
+            )
         except ValueError as error:
             raise TrainerError(f"the encoders cannot be fused: {error}") from error
         labels = labelled(
@@ -56,9 +57,9 @@ def parts(run: Run) -> tuple[Part, ...]:
     return (
         Part(
             name=str(STAGE),
-            products=(*(f"{STAGE}-{name}" for name in NAMES), *((ATTENTION,) if attentive else ())),
+            products=(*(f"{STAGE}-{name}" for name in NAMES), *((ATTENTION,) if branch.is_attentive else ())),
             needs=needs_before(run, NAMES, STAGE),
-            depends_on=classes_depend_on(run, settings) | {"kind": kind},
+            depends_on=classes_depend_on(run, settings) | {"kind": branch.fusion},
             make=make,
         ),
     )
