@@ -16,7 +16,6 @@ from asdstream.audio.simulator.machine import MachineSpec
 from asdstream.audio.simulator.source import SimulatorSource
 from asdstream.audio.sound_format import PcmFormat
 from asdstream.audio.source import Source
-from asdstream.clips.clips import Clips
 from asdstream.clips.folder import ClipFolder
 from asdstream.config import (
     AlarmsSection,
@@ -38,6 +37,7 @@ from asdstream.scoring.false_alarms import FalseAlarmRate
 
 if TYPE_CHECKING:
     from asdstream.bundle import Bundle
+    from asdstream.clips.clips import Clips
     from asdstream.engine.loop import EngineLoop
     from asdstream.engine.protocol import Engine
     from asdstream.scoring.machine_scorer import MachineScorer
@@ -216,7 +216,7 @@ def scorer_of(
     return Scorer.from_bundle(bundle, machine, machine_type, bearable, references, separated=separated)
 
 
-def clips_of(section: ClipsSection, folder: Path, channels: Collection[str]) -> Clips | None:
+def clips_of(section: ClipsSection, folder: Path, channels: Collection[str]) -> "Clips | None":
     """What keeps the sound around alarms of `channels` in `folder`; None where none is to be kept, or none can be."""
     if not section.enabled:
         return None
@@ -225,6 +225,9 @@ def clips_of(section: ClipsSection, folder: Path, channels: Collection[str]) -> 
     except OSError as error:
         log.warning("no_clips", folder=str(folder), problem=error.strerror or str(error))
         return None
+    # What writes and draws the sound is slow to import, and only a daemon keeps clips.
+    from asdstream.clips.clips import Clips
+
     return Clips(kept, channels, section.pre_roll_s, section.post_roll_s)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.sound_format import format_problem
@@ -52,6 +51,9 @@ class Recording:
     """
 
     def __init__(self, path: Path) -> None:
+        # libsndfile is slow to load, and most commands read no recording.
+        import soundfile
+
         self.path = path
         try:
             _check_beginning(path)
@@ -84,6 +86,8 @@ class Recording:
 
     def read(self, frames: int) -> AudioBlock | None:
         """Up to `frames` more; None at the end. Raises AudioError where the file breaks off or is damaged."""
+        import soundfile
+
         try:
             samples = self._file.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:

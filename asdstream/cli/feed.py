@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import soundfile
 import typer
 
 from asdstream.audio.block import AudioBlock
@@ -23,6 +22,8 @@ CONNECT_WITHIN_S = 10.0
 
 def wav_message(block: AudioBlock) -> bytes:
     """A block as a WAV file of 16-bit samples, at the block's own rate and channel count."""
+    import soundfile
+
     buffer = io.BytesIO()
     soundfile.write(buffer, block.samples, block.sample_rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()

@@ -21,7 +21,6 @@ from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.audio.windower import windows_of
 from asdstream.cli.options import ConfigOption, channel_of, load_config
-from asdstream.cli.score_picture import ScorePicture
 from asdstream.config import AlarmsSection, ConfigError
 from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of, unlike_prototypes
@@ -95,7 +94,11 @@ def score(
     Either for a machine of the configuration (--machine), or for a bundle and one of its machine types (--bundle,
     --machine-type). A recording that cannot be read is named, the others are scored, and the exit code is 1.
     """
-    drawing = None if picture is None else ScorePicture(picture)
+    drawing = None
+    if picture is not None:
+        from asdstream.cli.score_picture import ScorePicture
+
+        drawing = ScorePicture(picture)
     recordings = find_recordings(files)
     if drawing is not None:
         drawing.takes(len(recordings))
