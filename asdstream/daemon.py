@@ -264,11 +264,8 @@ class Daemon:
         served = config.metrics
         if served is None:
             return None
-        certificate = (
-            None if served.cert_file is None or served.key_file is None else (served.cert_file, served.key_file)
-        )
         app = monitor_app(self._metrics, self._reading, served.token())
-        return Monitor(app, served.host, served.port, certificate)
+        return Monitor(app, served.host, served.port, served.certificate)
 
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)

@@ -1,16 +1,16 @@
 """What is kept on the disk, and how much of it."""
 
-import os
 from pathlib import Path
 
 from pydantic import Field
 
 from asdstream.config.fields import AnyPath, Section
+from asdstream.config.state_directory import state_directory
 
 
 def _default_store() -> Path:
     """systemd's state directory where there is one, else beside the configuration."""
-    return Path(os.environ.get("STATE_DIRECTORY", "").split(":")[0] or ".") / "asdstream.db"
+    return (state_directory() or Path()) / "asdstream.db"
 
 
 class StoreSection(Section):

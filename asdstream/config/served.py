@@ -1,67 +1,84 @@
 """What is served over HTTP: the daemon's metrics, and the dashboard."""
 
-import os
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from asdstream.config.errors import ConfigError
 from asdstream.config.fields import AnyPath, CredentialFile, Section, TopicLevel, certificate_with_key
 from asdstream.config.secret import secret_in
+from asdstream.config.state_directory import state_directory
 from asdstream.config_problems import problem
 
 SHORTEST_TOKEN = 16
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class MetricsSection(Section):
-    """The daemon's own small web server; the table's presence switches it on."""
+class ServedSection(Section):
+    """What web servers have in common; `table` is what theirs is called in the file."""
+
+    table: ClassVar[str]
 
     host: str = Field(
         default="127.0.0.1", min_length=1, max_length=253, description="Address to serve on; this box alone as it is."
     )
-    port: int = Field(default=9464, ge=1, le=65535)
-    token_file: CredentialFile | None = Field(
-        default=None, description="File that holds what a reader of /metrics must send as a bearer token."
-    )
+    port: int = Field(ge=1, le=65535)
+    token_file: CredentialFile | None = None
     cert_file: CredentialFile | None = Field(default=None, description="Certificate (PEM), for HTTPS.")
     key_file: CredentialFile | None = Field(default=None, description="Its private key (PEM, without a passphrase).")
 
     @model_validator(mode="after")
-    def _guarded(self) -> Self:
+    def _key_belongs_to_certificate(self) -> Self:
         certificate_with_key(self.cert_file, self.key_file, "HTTPS takes both")
+        return self
+
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The files of the certificate and its key; None without HTTPS."""
+        return None if self.cert_file is None or self.key_file is None else (self.cert_file, self.key_file)
+
+    def token(self) -> str | None:
+        """The content of `token_file` without the line end; None where none is set."""
+        return secret_in(f"{self.table}.token_file", self.token_file, "a token")
+
+
+class MetricsSection(ServedSection):
+    """The daemon's own small web server; the table's presence switches it on."""
+
+    table = "metrics"
+
+    port: int = Field(default=9464, ge=1, le=65535)
+    token_file: CredentialFile | None = Field(
+        default=None, description="File that holds what a reader of /metrics must send as a bearer token."
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
         if self.host not in _LOOPBACK and self.token_file is None:
             raise problem("can be reached from other machines, so it needs token_file beside it", "host")
         return self
 
-    def token(self) -> str | None:
-        """The content of `token_file` without the line end; None where none is set."""
-        return secret_in("metrics.token_file", self.token_file, "a token")
-
 
 def _default_history() -> Path | None:
     """In systemd's state directory where there is one, else nowhere."""
-    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(folder) / "dashboard.db" if folder else None
+    folder = state_directory()
+    return None if folder is None else folder / "dashboard.db"
 
 
-class WebSection(Section):
+class WebSection(ServedSection):
     """The dashboard, a process of its own: `asdstream dashboard`."""
 
-    host: str = Field(
-        default="127.0.0.1", min_length=1, max_length=253, description="Address to serve on; this box alone as it is."
-    )
+    table = "web"
+
     port: int = Field(default=8300, ge=1, le=65535)
+    token_file: CredentialFile | None = Field(
+        default=None, description="File that holds a token, with which anybody who knows it may log in."
+    )
     site: TopicLevel | None = Field(default=None, description="Show this site alone; every site when absent.")
     users_file: CredentialFile | None = Field(
         default=None, description="Who may log in; `asdstream dashboard --new-user NAME` makes its lines."
     )
-    token_file: CredentialFile | None = Field(
-        default=None, description="File that holds a token, with which anybody who knows it may log in."
-    )
-    cert_file: CredentialFile | None = Field(default=None, description="Certificate (PEM), for HTTPS.")
-    key_file: CredentialFile | None = Field(default=None, description="Its private key (PEM, without a passphrase).")
     mqtt_username: str | None = Field(
         default=None,
         min_length=1,
@@ -81,7 +98,6 @@ class WebSection(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        certificate_with_key(self.cert_file, self.key_file, "HTTPS takes both")
         if (self.mqtt_username is None) and self.mqtt_password_file is not None:
             raise problem("needs mqtt_username beside it", "mqtt_password_file")
         if self._open_to_all(self.host):
@@ -101,8 +117,8 @@ class WebSection(Section):
         return self.model_copy(update={"host": host or self.host, "port": self.port if port is None else port})
 
     def token(self) -> str | None:
-        """The content of `token_file` without the line end; None where none is set."""
-        token = secret_in("web.token_file", self.token_file, "a token")
+        """As of any server; raises ConfigError also where it is short enough to be guessed."""
+        token = super().token()
         if token is not None and len(token) < SHORTEST_TOKEN:
             raise ConfigError(f"web.token_file: the token should have at least {SHORTEST_TOKEN} characters")
         return token

@@ -57,18 +57,15 @@ class Dashboard:
         self._history = History(section.history)
         self._stream = EventStream(section.max_pages)
         self.watch = FleetWatch(self._client, self._history, self._stream, section.site)
-        certificate = (
-            None if section.cert_file is None or section.key_file is None else (section.cert_file, section.key_file)
-        )
-        app = dashboard_app(access, self.watch, self._stream, commands, encrypted=certificate is not None)
+        app = dashboard_app(access, self.watch, self._stream, commands, encrypted=section.certificate is not None)
         self._server = WebServer(
             app,
             section.host,
             section.port,
             connections=section.max_pages + MORE_CONNECTIONS,
             what="the dashboard",
-            table="web",
-            certificate=certificate,
+            table=section.table,
+            certificate=section.certificate,
             elsewhere="with --host and --port or ",
             close_first=self._stream.close,
         )
