@@ -1,10 +1,12 @@
 """What every test may ask for: the conformance vectors, and the real recordings where they are at hand."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+import torch
 from mosquitto_broker import MosquittoBroker
 from real_recordings import recordings_dir
 from small_bundle import make_small_bundle
@@ -12,10 +14,29 @@ from small_bundle import make_small_bundle
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(autouse=True)
-def log_as_it_comes() -> None:
-    """A command that ran in this process has set the level, and a stream that may be closed since."""
+def start_afresh() -> None:
+    """What others that ran in this process have set: a log's level and stream, which may be closed since; torch's
+    threads, of whose number the last bits of sums depend; its random numbers."""
     structlog.reset_defaults()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before fixtures of any scope: a run that a file's tests share finds the same whatever ran before."""
+    start_afresh()
+
+
+@pytest.fixture(autouse=True)
+def as_if_alone() -> Iterator[None]:
+    """A test finds the process as it would be without any other, and without the making of what it shares."""
+    start_afresh()
+    environment = dict(os.environ)
+    yield
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment.items() - os.environ.items())
 
 
 @pytest.fixture(scope="session")

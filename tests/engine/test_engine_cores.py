@@ -2,20 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
 
 from asdstream.engine.cores import Cores
 from asdstream.engine.device import Placement
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def cores(threads: int) -> Cores:

@@ -1,7 +1,6 @@
 """Windows become unit-length embeddings, or an error that names them."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +31,6 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         machine_types={},
     )
     return bundle.save(Path(tmp_path_factory.mktemp("bundle")) / "small", contents)
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

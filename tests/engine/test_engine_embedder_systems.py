@@ -1,7 +1,6 @@
 """Every system of the method is embedded as its branches say, each encoder running once a batch."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from asdstream.engine.embedder import Embedder
 from asdstream.models import fbank
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def sound(count: int) -> np.ndarray:

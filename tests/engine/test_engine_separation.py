@@ -1,6 +1,5 @@
 """A machine is separated from its surroundings before it is embedded, where that is asked for."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,6 @@ from asdstream.engine.embedder import Embedder
 from asdstream.engine.errors import EmbeddingError, EngineError
 from asdstream.engine.separate_as import BothWays
 from asdstream.engine.separation import Separator
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Each mel frame of a stream is computed once, and no window can tell."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +25,6 @@ from asdstream.models.fbank import audiomae_front_end, beats_front_end, frame_co
 
 FRONT_ENDS = [beats_front_end(), audiomae_front_end()]
 NEAR = 1e-5
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

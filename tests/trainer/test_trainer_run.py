@@ -48,17 +48,6 @@ licence_notes = ["Simulated sound only."]
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_for_what_is_shared() -> None:
-    """Before the run that tests share: its sums are compared to the last bit with those of later runs."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     path = folder / "small.toml"
     path.write_text(text)

@@ -66,17 +66,6 @@ SYSTEMS = {
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_for_what_is_shared() -> None:
-    """Before the run that tests share: its sums are compared to the last bit with those of later runs."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def write_recipe(folder: Path, system: int, tables: str | None = None) -> Path:
     path = folder / "small.toml"
     path.write_text(HEAD.replace("SYSTEM", str(system)) + (SYSTEMS[system] if tables is None else tables))
