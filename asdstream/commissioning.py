@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from ulid import ULID
 
+from asdstream.audio.flac import encode_flac
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.bundle import Bundle
 from asdstream.config import AlarmsSection, ChannelSection, CommissioningSection
 from asdstream.config.channel import MAX_LISTEN_S
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.separate_as import SEPARATED, SeparateAs, ways
-from asdstream.enrolment import flac_of, maker_of
+from asdstream.enrolment import maker_of
 from asdstream.errors import AsdstreamError
 from asdstream.held_out_sound import MAX_KEPT_S
 from asdstream.kept_sound import KeptSound, heard_windows, whole
@@ -274,7 +275,9 @@ class Commissioning:
             *(0, piece.channel, piece.stretch, piece.first, piece.at, piece.hop_s, piece.windows, piece.unusable)
         )
         try:
-            self._store.commissionings.keep(machine.name, kept, machine.maker, flac_of(piece.samples), piece.vectors)
+            self._store.commissionings.keep(
+                machine.name, kept, machine.maker, encode_flac(piece.samples), piece.vectors
+            )
         except StoreError as error:
             if str(error) != machine.keeping_problem:
                 log.warning("commissioning_piece_lost", machine=machine.name, problem=str(error))
@@ -348,7 +351,7 @@ class Commissioning:
                 NewReference(
                     reference.label.removeprefix(LABEL_PREFIX),
                     f"live sound of {sound.channel(first)}",
-                    flac_of(samples),
+                    encode_flac(samples),
                     {},
                     reference.held_out_hop_s,
                 ),

@@ -1,16 +1,15 @@
 """References: recordings of normal sound from the place where a machine stands, from files into the store and back."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import structlog
 from numpy.typing import NDArray
 from ulid import ULID
 
+from asdstream.audio.flac import decode_flac, encode_flac
 from asdstream.audio.quality import QualityMeter
 from asdstream.audio.recording import find_recordings, read_recording
 from asdstream.audio.resampler import resample_clip
@@ -122,7 +121,7 @@ def enrol_sounds(
     (first, first_as), *others = heard_as.items()
     labels = [str(ULID()) for _ in sounds]
     new = [
-        NewReference(label, sound.name, flac_of(sound.samples), by_way[first])
+        NewReference(label, sound.name, encode_flac(sound.samples), by_way[first])
         for label, sound, by_way in zip(labels, sounds, embedded, strict=True)
     ]
     store.references.add(machine, new, bundle=maker_of(bundle, first_as), actor=actor, at=at)
@@ -162,7 +161,7 @@ def references_of(
                 continue
             if vectors is None:
                 log.info("reference_embedded_anew", machine=machine, reference=entry.label, bundle=bundle.name)
-                samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
+                samples = decode_flac(store.references.audio(entry.label))
                 vectors = embed_reference(engine, samples, machine_type)
                 try:
                     store.references.put_vectors(entry.label, maker, vectors)
@@ -210,10 +209,3 @@ def embed_reference(
 def maker_of(bundle: Bundle, separate_as: str | None) -> str:
     """What vectors depend on besides the sound: the bundle, and which of its separators."""
     return bundle.sha256 if separate_as is None else f"{bundle.sha256}+{bundle.separator_of(separate_as)}"
-
-
-def flac_of(samples: NDArray[np.float32]) -> bytes:
-    """16 kHz mono `samples` (n,) as FLAC of 24 bits, which no later embedding can tell from the original."""
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_24")
-    return buffer.getvalue()

@@ -1,15 +1,14 @@
 """Normal sound that is held out for the calibration: from files, embedded hop by hop, into the store."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from ulid import ULID
 
+from asdstream.audio.flac import decode_flac, encode_flac
 from asdstream.audio.recording import find_recordings, read_recording
 from asdstream.audio.resampler import resample_clip
 from asdstream.audio.source import AudioError
@@ -18,7 +17,7 @@ from asdstream.audio.windower import windows_of
 from asdstream.bundle import Bundle
 from asdstream.engine.protocol import Engine
 from asdstream.engine.separate_as import SeparateAs, ways
-from asdstream.enrolment import MAX_RECORDING_S, flac_of, maker_of, refuse_silence
+from asdstream.enrolment import MAX_RECORDING_S, maker_of, refuse_silence
 from asdstream.scoring.reference import LABEL_PREFIX, Reference
 from asdstream.store.references import NewReference, Vectors
 from asdstream.store.store import Store
@@ -96,7 +95,7 @@ def keep_held_out(
     """
     (first, first_as), *others = ways(separate_as).items()
     new = [
-        NewReference(one.label, Path(one.file).name, flac_of(one.samples), one.vectors[first], one.hop_s)
+        NewReference(one.label, Path(one.file).name, encode_flac(one.samples), one.vectors[first], one.hop_s)
         for one in recordings
     ]
     maker = maker_of(bundle, first_as)
@@ -116,7 +115,7 @@ def embed_kept(
         known = store.references.vectors(machine, maker_of(bundle, kind))
         for entry in entries:
             if entry.label not in known and entry.held_out_hop_s is not None and entry.audio_bytes:
-                samples, _ = soundfile.read(io.BytesIO(store.references.audio(entry.label)), dtype="float32")
+                samples = decode_flac(store.references.audio(entry.label))
                 vectors = _embedded(engine, samples, entry.held_out_hop_s, kind)
                 store.references.put_vectors(entry.label, maker_of(bundle, kind), vectors)
 

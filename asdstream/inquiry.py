@@ -1,15 +1,14 @@
 """When an alarm begins: what its sound is compared with, what is said of it, and that a clip of it is kept."""
 
-import io
 from collections.abc import Collection
 from functools import partial
 
 import numpy as np
-import soundfile
 import structlog
 from numpy.typing import NDArray
 
 from asdstream.alarms.event import AlarmState
+from asdstream.audio.flac import decode_flac
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES
 from asdstream.calm_sound import CalmSound
 from asdstream.clips.clip import ClipOrder
@@ -121,7 +120,5 @@ def _nearest(window: ScoredWindow) -> NearestNormal:
 
 def _excerpt(flac: bytes) -> NDArray[np.float32]:
     """Ten seconds from the middle of a recording, which may be ten minutes long; all of a shorter one."""
-    with soundfile.SoundFile(io.BytesIO(flac)) as file:
-        file.seek(max(0, (file.frames - WINDOW_SAMPLES) // 2))
-        samples: NDArray[np.float32] = file.read(WINDOW_SAMPLES, dtype="float32")
+    samples = decode_flac(flac, at_most=WINDOW_SAMPLES)
     return np.pad(samples, (0, max(0, SAMPLE_RATE - len(samples))))

@@ -1,12 +1,11 @@
 """What is kept of a machine that is listened to, as windows and as sound without a seam."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from asdstream.audio.flac import decode_flac
 from asdstream.audio.window import WINDOW_SAMPLES
 from asdstream.audio.windower import hop_samples
 from asdstream.scoring.heard_windows import HeardWindows
@@ -49,9 +48,7 @@ class KeptSound:
 
     def _samples(self, i: int) -> NDArray[np.float32]:
         if self._latest is None or self._latest[0] != i:
-            audio = self._store.commissionings.audio(self._pieces[i])
-            samples, _ = soundfile.read(io.BytesIO(audio), dtype="float32")
-            self._latest = (i, samples)
+            self._latest = (i, decode_flac(self._store.commissionings.audio(self._pieces[i])))
         return self._latest[1]
 
     def _piece_of(self, window: int) -> int:

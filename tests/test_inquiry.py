@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from asdstream.alarms.channel_alarms import ChannelAlarms
 from asdstream.alarms.policy import AlarmPolicy
 from asdstream.alarms.snapshot import AlarmSnapshot
+from asdstream.audio.flac import encode_flac
 from asdstream.audio.window import WINDOW_SAMPLES, Window
 from asdstream.bundle import BranchPrototypes
 from asdstream.clips.clips import Clips
 from asdstream.clips.folder import ClipFolder
 from asdstream.engine.embedding import Embedding
-from asdstream.enrolment import flac_of
 from asdstream.inquiry import Inquiry
 from asdstream.mqtt.payloads import AlarmPayload
 from asdstream.scoring.calibration import Calibration
@@ -52,7 +52,7 @@ class Place:
         calibration = Calibration.fit(np.abs(np.random.default_rng(0).normal(0.01, 0.002, 100)))
         references = []
         for label, vector in ((AGAIN, NEAR), (AGAIN[:-1] + "3", NORMAL)) if enrolled else ():
-            new = NewReference(label, "normal.wav", flac_of(hum(5)), {"audiomae": vector[None]})
+            new = NewReference(label, "normal.wav", encode_flac(hum(5)), {"audiomae": vector[None]})
             self.store.references.add("fan", [new], bundle="b", actor="ann", at=0.0)
             references.append(Reference(f"reference/{label}", {"audiomae": vector[None]}))
         self.scorer = Scorer("fan", known, calibration, FalseAlarmRate(0.1, 1.0, 2, 3), references)

@@ -12,12 +12,13 @@ import structlog
 from numpy.typing import NDArray
 
 from asdstream.alarms.command import CommandRefusedError
+from asdstream.audio.flac import encode_flac
 from asdstream.audio.window import SAMPLE_RATE, Window
 from asdstream.clips.clip import ClipOrder, ClipSound
-from asdstream.clips.flac import flac_of, shortened
 from asdstream.clips.folder import ALARM, PICTURE, REFERENCE, ClipFolder
 from asdstream.clips.picture import MapPanel, Panel, picture_of
 from asdstream.clips.roll import Roll, to_16_bit
+from asdstream.clips.shortened import shortened
 from asdstream.errors import AsdstreamError
 from asdstream.evidence.error_map import ErrorMap
 from asdstream.mqtt.payloads import utc_text
@@ -171,11 +172,11 @@ class Clips:
         panels: list[Panel | MapPanel] = [
             Panel(f"{window.channel}, {utc_text(started)}: {order.sentence}", cut.samples, raised_s)
         ]
-        parts = {ALARM: flac_of(cut.samples)}
+        parts = {ALARM: encode_flac(cut.samples)}
         if order.normal is not None:
             normal = to_16_bit(order.normal)
             panels.append(Panel(f"normal sound: {order.normal_label}", normal))
-            parts[REFERENCE] = flac_of(normal)
+            parts[REFERENCE] = encode_flac(normal)
         found = _error_map(order)
         if found is not None:
             panels.append(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from processes import asdstream_here
 
-from asdstream.enrolment import flac_of
+from asdstream.audio.flac import encode_flac
 from asdstream.store.commissionings import KeptPiece
 from asdstream.store.references import NewReference
 from asdstream.store.store import Store
@@ -63,7 +63,7 @@ def test_the_list_tells_what_is_held_out_and_how_far_a_new_machine_has_learnt(ru
     assert json.loads(run("list", "fan-1", "--json"))["commissioning"] is None
     vectors = {"audiomae": np.ones((21, 32), np.float32)}
     with closing(Store(tmp_path / "state.db")) as store:
-        held_out = NewReference("C", "C.wav", flac_of(np.zeros(30 * 16_000, np.float32)), vectors, 1.0)
+        held_out = NewReference("C", "C.wav", encode_flac(np.zeros(30 * 16_000, np.float32)), vectors, 1.0)
         store.references.add("fan-1", [held_out], bundle="hash", actor="ann", at=2.0)
     facts = json.loads(run("list", "fan-1", "--json"))
     assert facts["held_out"] == {"recordings": 1, "seconds": 30.0}

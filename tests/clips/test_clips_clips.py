@@ -13,11 +13,12 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from asdstream.alarms.command import CommandRefusedError
+from asdstream.audio.flac import encode_flac
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES, Window
 from asdstream.clips.clip import ClipOrder
 from asdstream.clips.clips import Clips
-from asdstream.clips.flac import flac_of, shortened
 from asdstream.clips.folder import ClipFolder
+from asdstream.clips.shortened import shortened
 from asdstream.engine.errors import EngineError
 from asdstream.evidence.error_map import ErrorMap, error_map
 
@@ -224,7 +225,7 @@ def test_more_alarms_at_once_than_can_be_held_have_no_clip(room: Room) -> None:
 
 
 def test_a_clip_larger_than_a_reply_may_be_is_cut_to_what_is_around_the_raise(room: Room) -> None:
-    flac = flac_of((32_767 * np.clip(sound(8.0), -1, 1)).astype(np.int16))
+    flac = encode_flac((32_767 * np.clip(sound(8.0), -1, 1)).astype(np.int16))
     small, cut_s = shortened(flac, 100_000, 5.0)
     left = len(soundfile.read(io.BytesIO(small))[0]) / SAMPLE_RATE
     assert len(small) <= 100_000
