@@ -140,6 +140,13 @@ def test_a_recording_enrolled_twice_does_not_lower_the_threshold() -> None:
     assert twice.median == pytest.approx(first.median)
 
 
+def test_a_machine_with_days_of_references_is_scored_as_any_other() -> None:
+    many = Scorer("press", None, None, BEARABLE, references(30, windows=300))
+    few = Scorer("press", None, None, BEARABLE, references(30, windows=200))
+    assert many.uncalibrated is None
+    assert many.threshold == pytest.approx(few.threshold, rel=0.1)
+
+
 def test_the_larger_threshold_of_bundle_and_references_holds() -> None:
     narrow = Calibration.fit(np.random.default_rng(5).gamma(9, 1e-6, size=500))
     wide = Calibration.fit(np.random.default_rng(5).gamma(9, 0.05, size=500))
