@@ -14,6 +14,7 @@ from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.errors import MqttError
 from asdstream.mqtt.topics import Topics
+from asdstream.mqtt.unreachable import unreachable
 from asdstream.wiring import broker_of
 
 STEP_S = 5.0
@@ -25,22 +26,17 @@ def look_at_broker(section: MqttSection, site: SiteSection) -> Iterator[Finding]
     broker = broker_of(section)
     try:
         addresses = socket.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        yield failed(
-            "broker: name",
-            f'"{broker.host}" is not known: {error.strerror}',
-            f"getent hosts {broker.host}; mend mqtt.host",
-        )
+    except (OSError, UnicodeError) as error:
+        yield failed("broker: name", unreachable(error, broker, STEP_S), f"getent hosts {broker.host}; mend mqtt.host")
         return
     found = str(addresses[0][4][0])
     yield ok("broker: name", f"{broker.host} is {found}")
     try:
         connection = socket.create_connection((broker.host, broker.port), STEP_S)
     except OSError as error:
-        reason = error.strerror or str(error)
         yield failed(
             "broker: TCP",
-            f"{broker.address} does not take connections: {reason.lower()}",
+            unreachable(error, broker, STEP_S),
             "on the broker: systemctl status mosquitto, and see its listener and the firewall",
         )
         return
@@ -59,15 +55,13 @@ def _tls(broker: Broker, connection: socket.socket) -> Finding:
     try:
         with broker.tls.context().wrap_socket(connection, server_hostname=broker.host) as secured:
             return ok("broker: TLS", f"{secured.version()}, and the certificate is trusted")
-    except ssl.SSLCertVerificationError as error:
-        return failed(
-            "broker: TLS",
-            f"the certificate is not trusted: {error.verify_message}",
-            f"openssl s_client -connect {broker.address} -showcerts; mend mqtt.tls.ca_file or mqtt.host",
-        )
-    except (MqttError, OSError) as error:
-        reason = str(error) if isinstance(error, MqttError) else error.strerror or str(error)
-        return failed("broker: TLS", f"no TLS at {broker.address}: {reason}", "mend mqtt.port or the table mqtt.tls")
+    except MqttError as error:
+        return failed("broker: TLS", str(error), "mend the table mqtt.tls")
+    except OSError as error:
+        mend = "mend mqtt.port or the table mqtt.tls"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            mend = f"openssl s_client -connect {broker.address} -showcerts; mend mqtt.tls.ca_file or mqtt.host"
+        return failed("broker: TLS", unreachable(error, broker, STEP_S), mend)
 
 
 def _mqtt(broker: Broker, topics: Topics) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from asdstream.mqtt.broker import Broker
+from asdstream.mqtt.unreachable import unreachable
 from asdstream.pulse import Pulse
 from asdstream.store.outbox_message import OutboxMessage
 
@@ -37,10 +38,6 @@ QUEUED_MESSAGES = 1000
 IN_FLIGHT_MESSAGES = 10
 """Of quality of service 1, ahead of their acknowledgement; paho does not heed the broker's own limit, and the usual
 brokers allow from 10 (HiveMQ) over 20 (Mosquitto) to 32 (EMQX). More wait inside paho, in order."""
-_EXPIRED, _NOT_YET_VALID = 10, 9
-_OTHER_NAME = (62, 64)
-"""Host name and IP address, as OpenSSL numbers what is wrong with a certificate (x509_vfy.h)."""
-_OTHER_AUTHORITY = (18, 19, 20, 21)
 _WHO_ARE_YOU = (134, 135)
 """Bad user name or password, not authorized; which of both a broker says is a matter of its version."""
 _UNSUPPORTED_VERSION = 132
@@ -204,7 +201,7 @@ class Connection:
             else:
                 self._paho.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
         except (OSError, ValueError) as error:
-            return self._ended(End.UNREACHABLE, _unreachable(error, self._broker))
+            return self._ended(End.UNREACHABLE, unreachable(error, self._broker, CONNECT_TIMEOUT_S))
         if self._leave_by is None:
             self._serve()
         if self._leave_by is not None:
@@ -321,39 +318,6 @@ class Connection:
                     self._listeners.subscription_refused(topic_filter, str(reason).lower())
                 except Exception:
                     log.exception("mqtt_subscription_refusal_not_handled")
-
-
-def _unreachable(error: Exception, broker: Broker) -> str:
-    match error:
-        case ssl.SSLCertVerificationError():
-            reason = _distrust(error, broker)
-            sentence = f"the certificate of the broker at {broker.address} is not trusted: {reason}"
-        case ssl.SSLError() | ConnectionResetError() if broker.tls is not None:
-            reason = (getattr(error, "reason", None) or str(error.strerror)).replace("_", " ").lower()
-            sentence = f"no TLS with the broker at {broker.address}: {reason}; is that its port for TLS?"
-        case socket.gaierror():
-            sentence = f'the name of the broker, "{broker.host}", is not known: {error.strerror}'
-        case ConnectionRefusedError():
-            sentence = f"no broker listens at {broker.address}"
-        case TimeoutError():
-            sentence = f"no answer from {broker.address} within {CONNECT_TIMEOUT_S:.0f} s"
-        case OSError(strerror=str(reason)):
-            sentence = f"the broker at {broker.address} cannot be reached: {reason.lower()}"
-        case _:
-            sentence = f"the broker at {broker.address} cannot be reached: {error}"
-    return sentence
-
-
-def _distrust(error: ssl.SSLCertVerificationError, broker: Broker) -> str:
-    if error.verify_code == _EXPIRED:
-        return "it has expired"
-    if error.verify_code == _NOT_YET_VALID:
-        return "it is not valid yet; is the clock of this box right?"
-    if error.verify_code in _OTHER_NAME:
-        return f'it was made for another name than "{broker.host}"; mqtt.host should be a name that stands in it'
-    if error.verify_code in _OTHER_AUTHORITY:
-        return "no authority known here has signed it; mqtt.tls.ca_file should be the certificate of the one that did"
-    return error.verify_message.lower().removesuffix(".")
 
 
 def _unanswered(broker: Broker, *, hung_up: bool) -> str:

@@ -94,6 +94,9 @@ def test_the_way_to_the_broker_ends_at_the_step_that_is_wrong(
     assert last_of(unknown) == ("broker: name", State.FAILED)
     closed = list(look_at_broker(MqttSection(port=free_port()), SITE))
     assert last_of(closed) == ("broker: TCP", State.FAILED)
+    assert "no broker listens at 127.0.0.1:" in closed[-1].says
+    (no_name,) = look_at_broker(MqttSection(host="broker..example"), SITE)
+    assert no_name.says == 'the name of the broker, "broker..example", is not known: no host can be called so'
     plain = MqttSection.model_validate({"port": mosquitto.port, "tls": {}})
     assert last_of(list(look_at_broker(plain, SITE))) == ("broker: TLS", State.FAILED)
     guarded = mosquitto_with(allow_anonymous=False)
