@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from asdstream import atomic, config
+from asdstream import config
 from asdstream.bench.plan import Plan
-from asdstream.cli.picture_file import check_picture_file, write_picture_file
-from asdstream.config import ConfigError, EngineSection
+from asdstream.cli.output_file import OutputFile
+from asdstream.config import EngineSection
 
 if TYPE_CHECKING:
     from asdstream.bench.paced_run import PacedRun
@@ -84,10 +84,8 @@ def bench(
     time from the end of a window until its score is ready to be sent, at a share of that number. It takes minutes, in
     which nothing else should run.
     """
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: the folder {json_file.parent} does not exist")
-    if picture is not None:
-        check_picture_file(picture, (".png",))
+    figures = None if json_file is None else OutputFile("--json", json_file)
+    drawing = None if picture is None else OutputFile("--picture", picture, (".png",))
     named: dict[str, Any] = {"bundle": bundle, "hop_s": hop, "separate": separate, "machine_type": machine_type}
     placed = {"device": device, "precision": precision, "threads": threads}
     given = _from_config(settings) if settings is not None else {"engine": EngineSection()}
@@ -100,12 +98,12 @@ def bench(
 
     report = run_bench(plan, _tell)
     Console().print(report.table())
-    if json_file is not None:
-        atomic.write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
-    if picture is not None:
+    if figures is not None:
+        figures.write(f"{json.dumps(report.to_json(), indent=2)}\n".encode())
+    if drawing is not None:
         from asdstream.bench.picture import draw_bench
 
-        write_picture_file(picture, draw_bench(report))
+        drawing.write(draw_bench(report))
 
 
 def _from_config(path: Path) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asdstream import atomic
 from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.cli.options import ConfigOption, channel_of, load_config
-from asdstream.config import ConfigError
+from asdstream.cli.output_file import OutputFile
 from asdstream.engine.separate_as import BothWays
 from asdstream.scoring.errors import CalibrationError
 from asdstream.scoring.false_alarms import DAY_SECONDS, FalseAlarmRate
@@ -76,8 +75,7 @@ def calibrate(
     from asdstream.enrolment import references_of
     from asdstream.held_out_sound import embed_kept, hold_out_files, keep_held_out
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: the folder {json_file.parent} does not exist")
+    figures = None if json_file is None else OutputFile("--json", json_file)
     settings = load_config(config)
     channel = channel_of(settings, machine)
     loaded = bundles.load(bundles.resolve(settings.bundle))
@@ -106,9 +104,9 @@ def calibrate(
             typer.echo(f"Kept {minutes:.0f} minutes; a daemon that uses {settings.store.path} goes by them in seconds.")
             if rate != configured:
                 typer.echo(f"The daemon goes by alarms.false_alarms_per_day = {configured.per_day:g}.", err=True)
-    if json_file is not None:
+    if figures is not None:
         report = {"machine": machine, "threshold": scorer.threshold, "ways": [asdict(one) for one in found]}
-        atomic.write_text(json_file, json.dumps(report, indent=2) + "\n")
+        figures.write(f"{json.dumps(report, indent=2)}\n".encode())
 
 
 def _refuse_unheard(scorer: "MachineScorer", new: "list[HeldOut]") -> None:

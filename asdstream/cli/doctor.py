@@ -10,9 +10,11 @@ import typer
 
 from asdstream import __version__
 from asdstream.cli.options import ConfigOption, JsonOption, config_path
-from asdstream.config import ConfigError
+from asdstream.cli.output_file import OutputFile
 from asdstream.doctor.finding import Finding, State
 
+ARCHIVE_MODE = 0o600
+"""For whoever asked for it alone."""
 _MARKS = {State.OK: "ok  ", State.WARNING: "warn", State.FAILED: "FAIL"}
 
 
@@ -36,8 +38,7 @@ def doctor(
     the service is stopped: a microphone may serve only one program, and the engine is measured. Exit code 0 when
     nothing has failed, 1 otherwise.
     """
-    if bundle is not None and not bundle.parent.is_dir():
-        raise ConfigError(f"--bundle {bundle}: the folder {bundle.parent} does not exist")
+    archive = None if bundle is None else OutputFile("--bundle", bundle)
     from asdstream.doctor.examination import examine
 
     path = config_path(config)
@@ -48,11 +49,11 @@ def doctor(
             _tell(finding)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    if bundle is not None:
-        from asdstream.doctor.archive import write_archive
+    if archive is not None:
+        from asdstream.doctor.archive import archive_of
 
         facts = {"asdstream": __version__, "python": platform.python_version(), "platform": platform.platform()}
-        write_archive(bundle, findings, path, facts)
+        archive.write(archive_of(findings, path, facts), ARCHIVE_MODE)
         typer.echo(
             f"{bundle} holds what a helper needs to see, without secrets; look through it before you send it", err=True
         )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES
-from asdstream.cli.picture_file import check_picture_file, write_picture_file
+from asdstream.cli.output_file import OutputFile
 from asdstream.config import ConfigError
 from asdstream.drawing.mel_spectrogram import FRAME_S, mel_spectrogram
 from asdstream.drawing.recordings_page import plotly_problem, recordings_page
@@ -25,7 +25,7 @@ class ScorePicture:
     """
 
     def __init__(self, path: Path) -> None:
-        check_picture_file(path, (SHEET, PAGE))
+        self._file = OutputFile("--picture", path, (SHEET, PAGE))
         self._path = path
         self._recordings: list[ScoredRecording] = []
         problem = plotly_problem() if self._is_page else None
@@ -63,6 +63,6 @@ class ScorePicture:
         )
 
     def write(self) -> None:
-        """Draw what was added. Raises PictureFileError."""
+        """Draw what was added. Raises OutputFileError."""
         content = recordings_page(self._recordings).encode() if self._is_page else draw_recordings(self._recordings)
-        write_picture_file(self._path, content)
+        self._file.write(content)

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asdstream import atomic
 from asdstream.doctor.finding import Finding
 
 JOURNAL_LINES = 2000
@@ -29,8 +29,8 @@ _IN_LOG = re.compile(
 _FILE_SETTING = re.compile(r"_file[\"']?\s*=")
 
 
-def write_archive(path: Path, findings: Sequence[Finding], configuration: Path | None, facts: dict[str, Any]) -> None:
-    """Write a zip file to `path`, whole or not at all: what was found, the configuration, versions, the journal.
+def archive_of(findings: Sequence[Finding], configuration: Path | None, facts: dict[str, Any]) -> bytes:
+    """A zip file: what was found, the configuration, versions, the journal.
 
     Recordings, references and the database stay where they are.
     """
@@ -40,8 +40,10 @@ def write_archive(path: Path, findings: Sequence[Finding], configuration: Path |
         "versions.txt": "\n".join(sorted(f"{d.name}=={d.version}" for d in metadata.distributions())),
         "system.txt": _system(),
     }
-    if configuration is not None and configuration.is_file():
-        parts["asdstream.toml"] = without_secrets(configuration.read_text(errors="replace"))
+    if configuration is not None:
+        # One that cannot be read is among the findings.
+        with suppress(OSError):
+            parts["asdstream.toml"] = without_secrets(configuration.read_text(errors="replace"))
     journal = _journal()
     if journal is not None:
         parts["journal.jsonl"] = without_secrets(journal)
@@ -49,7 +51,7 @@ def write_archive(path: Path, findings: Sequence[Finding], configuration: Path |
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
             archive.writestr(name, text.encode()[-MOST_BYTES:])
-    atomic.write_bytes(path, packed.getvalue(), mode=0o600)
+    return packed.getvalue()
 
 
 def without_secrets(text: str) -> str:

@@ -79,7 +79,7 @@ def test_more_recordings_than_a_picture_shows_are_refused(
 def test_a_disk_that_does_not_take_the_picture_is_named(
     clips: Path, small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, mode: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("asdstream.atomic.write_bytes", full)
