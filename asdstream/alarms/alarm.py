@@ -24,19 +24,24 @@ from asdstream.alarms.policy import AlarmPolicy
 from asdstream.alarms.shelving import Shelving
 from asdstream.evidence.evidence import Evidence
 
+_RECURRED = "it was over and has begun again"
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmMemory:
     """All that an alarm remembers.
 
     `shelf_ends` and `acknowledged_since` lie on the axis of `Elapsed`, unlike the times that the state tells;
-    `acknowledged_severity` is how severe it was when it was acknowledged.
+    `acknowledged_severity` is how severe it was when it was acknowledged. `recurred` says that since then its condition
+    was over and began again while it was kept quiet; `was_over`, while nobody can tell, that it was over before.
     """
 
     state: AlarmState
     shelf_ends: float = 0.0
     acknowledged_since: float = 0.0
     acknowledged_severity: int = 0
+    recurred: bool = False
+    was_over: bool = False
 
 
 class Alarm:
@@ -90,9 +95,11 @@ class Alarm:
         if state.active:
             self._describe(at, found)
             self._change(condition=Condition.ABNORMAL)
-            if state.acknowledged is None or state.quiet:
-                return [self._event(Transition.UPDATED, at)]
-            return [self._realarm(at, "it was over and has begun again")]
+            if state.acknowledged is not None and not state.quiet:
+                return [self._realarm(at, _RECURRED)]
+            self._memory = replace(self._memory, recurred=state.acknowledged is not None)
+            return [self._event(Transition.UPDATED, at)]
+        self._memory = replace(self._memory, recurred=False)
         self._change(
             occurrence=self._new_id(),
             machine=self._machine,
@@ -137,14 +144,18 @@ class Alarm:
         """Nobody can tell any more whether the condition holds."""
         if self.state.condition is Condition.UNKNOWN:
             return []
+        self._memory = replace(self._memory, was_over=self.state.condition is Condition.NORMAL)
         self._change(updated_at=at, condition=Condition.UNKNOWN)
         return [self._event(Transition.UNKNOWN, at)]
 
     def trust(self, at: float) -> list[AlarmEvent]:
-        """The condition can be told again. Of an alarm that stands it is taken to hold until it is seen to be over."""
+        """The condition can be told again. Of an alarm that stands it is taken to hold until it is seen to be over, or
+        was so before.
+        """
         if self.state.condition is not Condition.UNKNOWN:
             return []
-        self._change(updated_at=at, condition=Condition.ABNORMAL if self.state.active else Condition.NORMAL)
+        holds = self.state.active and not self._memory.was_over
+        self._change(updated_at=at, condition=Condition.ABNORMAL if holds else Condition.NORMAL)
         return [self._event(Transition.KNOWN, at)]
 
     def tick(self, at: float, elapsed: float) -> list[AlarmEvent]:
@@ -213,7 +224,9 @@ class Alarm:
             raise self._refusal("cannot be acknowledged: it does not stand")
         if state.suppressed:
             raise self._refusal("cannot be acknowledged: kept quiet, it was not announced yet")
-        self._memory = replace(self._memory, acknowledged_since=elapsed, acknowledged_severity=state.severity)
+        self._memory = replace(
+            self._memory, acknowledged_since=elapsed, acknowledged_severity=state.severity, recurred=False
+        )
         self._change(updated_at=at, acknowledged=Act(actor, at))
         return [self._event(Transition.ACKNOWLEDGED, at, actor)]
 
@@ -254,11 +267,13 @@ class Alarm:
         return events
 
     def _announce(self, at: float) -> list[AlarmEvent]:
-        """Raise what began while it was kept quiet."""
-        if not self.state.active or not self.state.suppressed or self.state.quiet:
+        """Raise what began while it was kept quiet, and have come back what did so meanwhile."""
+        if not self.state.active or self.state.quiet:
             return []
-        self._change(suppressed=False)
-        return [self._event(Transition.RAISED, at)]
+        if self.state.suppressed:
+            self._change(suppressed=False)
+            return [self._event(Transition.RAISED, at)]
+        return [self._realarm(at, _RECURRED)] if self._memory.recurred else []
 
     def _realarm_if_worse(self, at: float) -> list[AlarmEvent]:
         state, step = self.state, self._policy.re_alarm_severity
@@ -270,6 +285,7 @@ class Alarm:
         return [self._realarm(at, f"its severity has risen from {was}, when it was acknowledged, to {state.severity}")]
 
     def _realarm(self, at: float, note: str) -> AlarmEvent:
+        self._memory = replace(self._memory, recurred=False)
         self._change(updated_at=at, acknowledged=None)
         return self._event(Transition.REALARMED, at, note=note)
 

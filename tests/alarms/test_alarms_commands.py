@@ -97,6 +97,31 @@ def test_a_latched_alarm_whose_condition_begins_again_is_updated_or_if_acknowled
     assert len({event.state.occurrence for event in pump.said}) == 1
 
 
+def test_one_that_begins_again_while_it_is_kept_quiet_comes_back_once_it_no_longer_is() -> None:
+    pump = alarming(LATCHING)
+    pump.obey(ACK)
+    pump.hear(QUIET, QUIET, QUIET)
+    pump.obey(Shelve(ID, "ann", pump.now + 100.0))
+    assert transitions(pump.hear(LOUD, LOUD)) == [Transition.UPDATED]
+    assert transitions(pump.wait(100.0)) == [Transition.UNSHELVED, Transition.REALARMED]
+    assert pump.anomaly.acknowledged is None
+    pump.obey(ACK)
+    pump.obey(TakeOutOfService(ID, "ann"))
+    assert transitions(pump.obey(ReturnToService(ID, "ann"))) == [Transition.IN_SERVICE]
+
+
+def test_a_latched_alarm_that_was_over_when_its_sound_was_lost_is_over_when_that_is_back() -> None:
+    pump = alarming(LATCHING)
+    pump.obey(ACK)
+    pump.hear(QUIET, QUIET, QUIET)
+    pump.lose()
+    pump.find()
+    assert transitions(pump.hear(*[QUIET] * 5)) == [Transition.KNOWN], "nobody is told again that it is over"
+    pump.lose()
+    pump.find()
+    assert transitions(pump.hear(LOUD, LOUD)) == [Transition.KNOWN, Transition.REALARMED]
+
+
 def test_a_technical_alarm_never_latches() -> None:
     pump = Pump(LATCHING)
     pump.lose()
