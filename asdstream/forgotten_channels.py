@@ -11,6 +11,7 @@ from asdstream.alarms.policy import AlarmPolicy
 from asdstream.mqtt.alarm_messages import event_messages
 from asdstream.mqtt.topics import Topics
 from asdstream.store.database import StoreError
+from asdstream.store.outbox_message import OutboxMessage
 from asdstream.store.store import Store
 
 log = structlog.get_logger()
@@ -24,7 +25,10 @@ def retire_forgotten_channels(
     boot_id: str,
     new_id: Callable[[], str],
 ) -> None:
-    """Clear the alarms of every channel in `store` that is not `configured`, and forget it."""
+    """Clear the alarms of every channel in `store` that is not `configured`, and forget it.
+
+    What the broker keeps of its health goes as well: it would look like a channel that stands still.
+    """
     for channel, snapshot in store.snapshots().items():
         if channel in configured:
             continue
@@ -32,8 +36,9 @@ def retire_forgotten_channels(
         alarms = ChannelAlarms(policy, channel, machine, new_id, snapshot)
         now = Instant(time.monotonic(), time.time())
         events = alarms.retire(now, "the channel is no longer configured")
+        health = OutboxMessage(topics.health(channel), b"", retain=True)
         try:
-            store.commit([alarms.snapshot()], event_messages(topics, events, boot_id))
+            store.commit([alarms.snapshot()], [*event_messages(topics, events, boot_id), health])
             store.forget_channel(channel)
         except StoreError as error:
             log.warning("channel_not_retired", channel=channel, problem=str(error), again="at the next start")
