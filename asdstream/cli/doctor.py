@@ -15,7 +15,6 @@ from asdstream.doctor.finding import Finding, State
 
 ARCHIVE_MODE = 0o600
 """For whoever asked for it alone."""
-_MARKS = {State.OK: "ok  ", State.WARNING: "warn", State.FAILED: "FAIL"}
 
 
 def doctor(
@@ -61,6 +60,6 @@ def doctor(
 
 
 def _tell(finding: Finding) -> None:
-    typer.echo(f"{_MARKS[finding.state]}  {finding.subject}: {finding.says}")
+    typer.echo(finding.line)
     if finding.mend is not None:
         typer.echo(f"      -> {finding.mend}")

@@ -24,12 +24,15 @@ _UNSYNCHRONISED = 5
 def look_at_box(settings: Config, synchronised: Callable[[], bool | None] | None = None) -> Iterator[Finding]:
     """Of the disk, the store, the clock and the permissions."""
     folder = settings.store.path.parent
-    yield from _permissions(settings, folder)
+    yield from guarded("permissions", lambda: _permissions(settings, folder), f"ls -ld {folder}")
     yield from _disk(settings, folder)
-    yield from guarded(
-        "store", lambda: _store(settings.store.path), f"see who owns {settings.store.path}: ls -l {folder}"
-    )
+    yield from look_at_store(settings.store.path)
     yield _clock((synchronised or kernel_clock_synchronised)())
+
+
+def look_at_store(path: Path) -> Iterator[Finding]:
+    """Whether the database at `path` can be used, or made."""
+    yield from guarded("store", lambda: _store(path), f"see who owns {path}: ls -l {path.parent}")
 
 
 def kernel_clock_synchronised() -> bool | None:
@@ -80,7 +83,11 @@ def _disk(settings: Config, folder: Path) -> Iterator[Finding]:
 
 def _store(path: Path) -> Iterator[Finding]:
     if not path.exists():
-        yield ok("store", f"{path} will be made at the first start")
+        if path.parent.is_dir():
+            yield ok("store", f"{path} will be made at the first start")
+        else:
+            says = f"{path} cannot be made: the folder {path.parent} does not exist"
+            yield failed("store", says, f"install -d -m 0750 {path.parent}")
         return
     with closing(Store(path)) as store:
         waiting = store.outbox_size()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ulid import ULID
 
 from asdstream.config import MqttSection, SiteSection
-from asdstream.doctor.finding import Finding, failed, ok
+from asdstream.doctor.finding import Finding, State, failed, ok
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
 from asdstream.mqtt.errors import MqttError
@@ -19,6 +19,17 @@ from asdstream.wiring import broker_of
 
 STEP_S = 5.0
 ACCESS = "grant it as conf/mosquitto/asdstream.acl shows"
+
+
+def look_at_login(section: MqttSection) -> Iterator[Finding]:
+    """Whether the broker takes this user, in one finding: the short way."""
+    broker = broker_of(section)
+    client = MqttClient(broker, f"asdstream-check-{ULID()}")
+    client.start()
+    try:
+        yield _login("broker", client, broker)
+    finally:
+        client.stop()
 
 
 def look_at_broker(section: MqttSection, site: SiteSection) -> Iterator[Finding]:
@@ -45,7 +56,7 @@ def look_at_broker(section: MqttSection, site: SiteSection) -> Iterator[Finding]
         if broker.tls is not None:
             finding = _tls(broker, connection)
             yield finding
-            if finding.mend is not None:
+            if finding.state is not State.OK:
                 return
     yield from _mqtt(broker, Topics(site.name, site.node))
 
@@ -72,14 +83,19 @@ def _mqtt(broker: Broker, topics: Topics) -> Iterator[Finding]:
     client.subscribe(topic, lambda _topic, _payload: came.set(), qos=1, max_bytes=1024)
     client.start()
     try:
-        if not client.wait_connected(STEP_S):
-            says = client.problem or f"no answer from {broker.address} within {STEP_S:.0f} s"
-            yield failed("broker: login", says, "mend mqtt.username and mqtt.password_file, or the broker's accounts")
-            return
-        yield ok("broker: login", f"MQTT {client.protocol}, {_as_whom(broker)}")
-        yield from _round_trip(client, topics, topic, payload, came)
+        login = _login("broker: login", client, broker)
+        yield login
+        if login.state is State.OK:
+            yield from _round_trip(client, topics, topic, payload, came)
     finally:
         client.stop()
+
+
+def _login(subject: str, client: MqttClient, broker: Broker) -> Finding:
+    if client.wait_connected(STEP_S):
+        return ok(subject, f"{broker.address} answers, MQTT {client.protocol}, {_as_whom(broker)}")
+    says = client.problem or f"no answer from {broker.address} within {STEP_S:.0f} s"
+    return failed(subject, says, "mend mqtt.username and mqtt.password_file, or the broker's accounts")
 
 
 def _round_trip(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asdstream.config import ChannelSection, Config
+from asdstream.doctor.bundle import look_at_bundle
 from asdstream.doctor.finding import Finding, failed, guarded, ok, warning
 from asdstream.engine.separate_as import SeparateAs
 from asdstream.wiring import separation_of
@@ -16,24 +17,10 @@ NVIDIA = Path("/dev/nvidia0")
 
 def look_at_engine(settings: Config, *, measure: bool = True, nvidia: Path = NVIDIA) -> Iterator[Finding]:
     """Of the bundle, the device, and, where `measure`, the speed against the configured channels."""
-    yield from guarded(
-        "bundle", lambda: _bundle(settings), "copy the bundle once more, then: asdstream bundle verify FOLDER"
-    )
+    yield from look_at_bundle(settings)
     yield from guarded("device", lambda: _device(settings, nvidia), "mend engine.device and engine.precision")
     if measure:
         yield from guarded("speed", lambda: _speed(settings), "mend the bundle or the engine first")
-
-
-def _bundle(settings: Config) -> Iterator[Finding]:
-    from asdstream import bundle as bundles
-
-    bundle = bundles.verify(bundles.resolve(settings.bundle))
-    unknown = sorted({channel.machine_type for channel in settings.channels} - set(bundle.machine_types))
-    known = ", ".join(bundle.machine_types) or "no machine type"
-    says = f"{bundle.name} is whole ({bundle.sha256[:12]}); it knows {known}"
-    if unknown:
-        says += f"; {', '.join(unknown)} is scored against enrolled references alone"
-    yield ok("bundle", says)
 
 
 def _device(settings: Config, nvidia: Path) -> Iterator[Finding]:

@@ -16,6 +16,9 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+_MARKS = {State.OK: "ok  ", State.WARNING: "warn", State.FAILED: "FAIL"}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Of `subject`: how it is, a sentence on that, and the command or the step that mends it, where it is not well."""
@@ -24,6 +27,11 @@ class Finding:
     state: State
     says: str
     mend: str | None = None
+
+    @property
+    def line(self) -> str:
+        """Without what mends it, for people."""
+        return f"{_MARKS[self.state]}  {self.subject}: {self.says}"
 
 
 Look = Callable[[], Iterator[Finding]]
@@ -45,8 +53,11 @@ def failed(subject: str, says: str, mend: str) -> Finding:
 
 
 def guarded(subject: str, look: Look, mend: str) -> Iterator[Finding]:
-    """What `look` finds; where it ends with an error for people, that is a finding too, which `mend` mends."""
+    """What `look` finds; where it ends with an error, that is a finding too, which `mend` mends."""
     try:
         yield from look()
     except AsdstreamError as error:
         yield failed(subject, str(error), mend)
+    except Exception as error:
+        # Where something is wrong nobody knows what else is; whoever looks must come to the end.
+        yield failed(subject, f"it cannot be looked at: {type(error).__name__}: {error}", mend)

@@ -1,7 +1,5 @@
 """PortAudio, the inputs of this box, and what the configured microphones hear."""
 
-import grp
-import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +10,7 @@ from asdstream.audio.quality import QualityMeter
 from asdstream.audio.source import AudioError, Source
 from asdstream.config import ChannelSection, MicrophoneSettings
 from asdstream.doctor.finding import Finding, failed, ok, warning
+from asdstream.doctor.source import look_at_source, no_microphone
 
 LISTEN_WITHIN_S = 5.0
 """For one second of sound; a card needs about half a second to begin."""
@@ -19,12 +18,17 @@ POLL_S = 0.05
 QUIET_DBFS = -70.0
 """A microphone beside a machine is never so quiet: its gain is down, or it is another input."""
 LOUD_SHARE = 0.001
-AUDIO_GROUP = "audio"
 
 
 def look_at_sound(channels: Sequence[ChannelSection], audio: PortAudio | None = None) -> Iterator[Finding]:
-    """Of PortAudio and every channel with a microphone; where no channel has one, a missing PortAudio is no fault."""
+    """Of every channel's source, of PortAudio and of what is heard by the microphones.
+
+    Where no channel has a microphone, a missing PortAudio is no fault.
+    """
     wanted = [channel for channel in channels if isinstance(channel.source, MicrophoneSettings)]
+    for channel in channels:
+        if channel not in wanted:
+            yield from look_at_source(channel)
     try:
         audio = audio or portaudio()
     except AudioError as error:
@@ -44,8 +48,7 @@ def _microphone(channel: ChannelSection, devices: Sequence[InputDevice], audio: 
     assert isinstance(settings, MicrophoneSettings)  # noqa: S101 - the caller has sorted
     found = find_device(settings.device, list(devices))
     if isinstance(found, str):
-        mend = _join_audio_group() if not devices else "asdstream devices lists the names; write one into the channel"
-        yield failed(subject, found, mend)
+        yield no_microphone(subject, found, devices)
         return
     source = MicrophoneSource(settings.device, settings.sample_rate, settings.channels, audio=audio)
     source.start(time.monotonic())
@@ -77,13 +80,3 @@ def level_of(subject: str, device: InputDevice, source: Source) -> Finding:
             subject, f"{says}: {heard.clipped:.1%} of the samples are clipped", "lower its gain: alsamixer -V capture"
         )
     return ok(subject, says)
-
-
-def _join_audio_group() -> str:
-    try:
-        members = grp.getgrnam(AUDIO_GROUP)
-    except KeyError:
-        return "see whether arecord -l lists a card"
-    if os.geteuid() != 0 and members.gr_gid not in os.getgroups():
-        return "usermod -aG audio $USER, then log in anew (the service has the group already)"
-    return "see whether arecord -l lists a card; plug one in"

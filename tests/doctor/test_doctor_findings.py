@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from asdstream.doctor import engine, sound
 from asdstream.doctor.archive import without_secrets
 from asdstream.doctor.box import look_at_box
 from asdstream.doctor.broker import look_at_broker
-from asdstream.doctor.finding import Finding, State
+from asdstream.doctor.finding import Finding, State, guarded, ok
 
 SITE = SiteSection(name="plant-1", node="press-hall")
 MICROPHONE = InputDevice("USB Mic", "usb:1234:5678:9", "ALSA", 16_000, 1, 0)
@@ -159,6 +159,25 @@ def test_a_store_of_a_later_version_is_a_finding_and_no_traceback(tmp_path: Path
     settings.store.path.write_bytes(b"this is no database, however long it may be " * 100)
     found = {finding.subject: finding for finding in look_at_box(settings, lambda: True)}
     assert found["store"].state is State.FAILED
+
+
+def test_sound_that_is_not_there_is_told_of_its_channel(tmp_path: Path, small_bundle: Path) -> None:
+    path = a_box(tmp_path, small_bundle)
+    (tmp_path / "recordings").mkdir()
+    path.write_text(path.read_text().replace('kind = "mqtt"', 'kind = "file", path = "recordings"'))
+    found = {finding.subject: finding for finding in sound.look_at_sound(configs.load(path).channels)}
+    assert found["channel fan-0"].state is State.FAILED
+    assert "recordings holds no recording" in found["channel fan-0"].says
+
+
+def test_a_look_that_ends_as_nobody_thought_of_is_a_finding_and_the_next_is_taken() -> None:
+    def look() -> Iterator[Finding]:
+        yield ok("disk", "there is room")
+        raise OSError(5, "Input/output error")
+
+    fine, broken = guarded("disk", look, "df")
+    assert (fine.state, broken.state) == (State.OK, State.FAILED)
+    assert "Input/output error" in broken.line
 
 
 def test_more_channels_than_the_engine_can_hear_are_told_before_they_are_missed(
