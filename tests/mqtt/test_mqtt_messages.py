@@ -3,9 +3,10 @@ import math
 from dataclasses import replace
 
 import pytest
+from alarm_state import raised_alarm
 from pydantic import ValidationError
 
-from asdstream.alarms.event import Act, AlarmEvent, AlarmKind, AlarmState, Condition, Transition
+from asdstream.alarms.event import Act, AlarmEvent, Condition, Transition
 from asdstream.alarms.shelving import Shelving
 from asdstream.engine.embedding import WorkTimes
 from asdstream.mqtt.alarm_messages import event_messages, state_message
@@ -14,16 +15,13 @@ from asdstream.mqtt.topics import TopicError, Topics
 from asdstream.scoring.scored_window import Nearest, ScoredWindow
 
 TOPICS = Topics("plant", "line-1")
-STATE = AlarmState(
+STATE = raised_alarm(
     alarm_id="pump.anomaly",
     occurrence="01ARZ3NDEKTSV4RRFFQ69G5FAV",
-    kind=AlarmKind.ANOMALY,
     channel="pump",
     machine="Pump-7",
-    active=True,
     raised_at=1_767_225_600.1234,
     updated_at=1_767_225_601.0,
-    cleared_at=None,
     score=0.4,
     peak_score=0.5,
     threshold=0.3,
@@ -93,8 +91,7 @@ def test_an_event_tells_the_transition_and_the_alarm() -> None:
 
 
 def test_an_alarm_that_is_over_is_taken_off_the_broker() -> None:
-    over = AlarmState(**{name: getattr(STATE, name) for name in AlarmState.__dataclass_fields__} | {"active": False})
-    message = state_message(TOPICS, over)
+    message = state_message(TOPICS, replace(STATE, active=False))
     assert (message.payload, message.retain) == (b"", True)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alarm_state import raised_alarm
 from prometheus_client.parser import text_string_to_metric_families
 
-from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.alarms.event import AlarmEvent, Transition
 from asdstream.engine.embedding import WorkTimes
 from asdstream.scoring.scored_window import ScoredWindow
 from asdstream.web.metrics import Metrics
@@ -45,8 +46,7 @@ def series() -> dict[str, set[str]]:
     metrics.scored(
         ScoredWindow("fan-1", "fan", 0, 0.0, 10.0, 10.0, 0.1, 0.1, 0.2, (), WorkTimes(1.0, 2.0, 3.0), published=11.0)
     )
-    state = AlarmState("a", "0", AlarmKind.ANOMALY, "fan-1", "fan", True, 1.0, 1.0, None, 0.1, 0.1, 0.1, 1, "")
-    metrics.moved(AlarmEvent("0", Transition.RAISED, 1.0, state))
+    metrics.moved(AlarmEvent("0", Transition.RAISED, 1.0, raised_alarm()))
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.text().decode()):
         for sample in family.samples:
