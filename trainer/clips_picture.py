@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdstream import atomic
-from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES, WINDOW_SECONDS
-from asdstream.drawing.mel_spectrogram import mel_spectrogram
-from asdstream.drawing.recordings_picture import COLUMNS, MEL_BANDS, draw_recordings
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
+from asdstream.drawing.recordings_picture import draw_recordings
 from asdstream.drawing.scored_recording import ScoredRecording
 from trainer.evaluate import EvaluationSettings, MeasuredSection, clip_recordings
 from trainer.section_scorer import Embedded, SectionScorer
@@ -49,15 +48,13 @@ def _scored(
     windows = len(next(iter(vectors.values())))
     one_by_one = [{branch: rows[i : i + 1] for branch, rows in vectors.items()} for i in range(windows)]
     truth = {None: "truth unknown", True: "anomalous", False: "normal"}[clip.anomalous]
-    return ScoredRecording(
-        name=f"{clip.path.name} ({clip.domain}, {truth})",
-        seconds=max(len(samples), WINDOW_SAMPLES) / SAMPLE_RATE,
-        spectrogram=mel_spectrogram(
-            np.pad(samples, (0, max(0, WINDOW_SAMPLES - len(samples)))), SAMPLE_RATE, MEL_BANDS, COLUMNS
-        ),
-        scores=tuple(float(value) for value in scorer.clip_scores(one_by_one)),
-        window_s=WINDOW_SECONDS,
-        hop_s=hop_s,
-        score=score,
-        threshold=threshold,
+    return ScoredRecording.of(
+        f"{clip.path.name} ({clip.domain}, {truth})",
+        samples,
+        SAMPLE_RATE,
+        scorer.clip_scores(one_by_one).tolist(),
+        WINDOW_SECONDS,
+        hop_s,
+        score,
+        threshold,
     )

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
 from asdstream.cli.output_file import OutputFile
 from asdstream.config import ConfigError
-from asdstream.drawing.mel_spectrogram import FRAME_S, mel_spectrogram
 from asdstream.drawing.recordings_page import plotly_problem, recordings_page
-from asdstream.drawing.recordings_picture import COLUMNS, MEL_BANDS, draw_recordings
+from asdstream.drawing.recordings_picture import draw_recordings
 from asdstream.drawing.scored_recording import ScoredRecording
 
 MOST_RECORDINGS = 50
@@ -54,12 +53,8 @@ class ScorePicture:
         threshold: float | None,
     ) -> None:
         """A recording (n,) at 16 kHz, what its windows scored, and what it scored as a whole."""
-        # Silence after what is shorter than a frame.
-        heard = np.pad(samples, (0, max(0, round(FRAME_S * SAMPLE_RATE) - len(samples))))
-        spectrogram = mel_spectrogram(heard, SAMPLE_RATE, MEL_BANDS, COLUMNS)
-        seconds, window_s = len(samples) / SAMPLE_RATE, WINDOW_SAMPLES / SAMPLE_RATE
         self._recordings.append(
-            ScoredRecording(name, seconds, spectrogram, tuple(scores), window_s, hop_s, score, threshold)
+            ScoredRecording.of(name, samples, SAMPLE_RATE, scores, WINDOW_SECONDS, hop_s, score, threshold)
         )
 
     def write(self) -> None:

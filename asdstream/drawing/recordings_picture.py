@@ -6,12 +6,9 @@ import numpy as np
 
 from asdstream.drawing.loudness import loudness_range
 from asdstream.drawing.scale import Scale, clock_text, round_ticks, time_ticks
-from asdstream.drawing.scored_recording import CEILING, ScoredRecording
+from asdstream.drawing.scored_recording import CEILING, COLUMNS, ScoredRecording
 from asdstream.drawing.sheet import ALARMING, CALM, INK, Sheet
 
-MEL_BANDS = 128
-COLUMNS = 1_200
-"""Pixels from the beginning of a recording to its end, whatever its length."""
 _LEFT, _RIGHT = 64, 32
 _TITLE, _SOUND, _GAP, _SCORES, _BELOW = 34, 220, 26, 120, 42
 _ROW = _TITLE + _SOUND + _GAP + _SCORES + _BELOW

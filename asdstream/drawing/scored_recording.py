@@ -1,16 +1,21 @@
 """A recording and what its windows scored: what there is to draw of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdstream.drawing.mel_spectrogram import MelSpectrogram
+from asdstream.drawing.mel_spectrogram import FRAME_S, MelSpectrogram, mel_spectrogram
 
 CEILING = 4.0
 """Times the threshold: what lies far over it would make all else look like nothing."""
 HEADROOM = 1.08
 LEAST = 1e-9
+MEL_BANDS = 128
+COLUMNS = 1_200
+"""Of a spectrogram, from the beginning of a recording to its end, whatever its length."""
 
 Numbers = NDArray[np.float64]
 
@@ -30,6 +35,25 @@ class ScoredRecording:
     hop_s: float
     score: float
     threshold: float | None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        samples: NDArray[np.float32],
+        sample_rate: int,
+        scores: Sequence[float],
+        window_s: float,
+        hop_s: float,
+        score: float,
+        threshold: float | None,
+    ) -> Self:
+        """Of a recording's samples (n,); what is kept of them is small, however long it is."""
+        # Silence after what is shorter than a frame.
+        heard = np.pad(samples, (0, max(0, round(FRAME_S * sample_rate) - len(samples))))
+        spectrogram = mel_spectrogram(heard, sample_rate, MEL_BANDS, COLUMNS)
+        seconds = len(samples) / sample_rate
+        return cls(name, seconds, spectrogram, tuple(map(float, scores)), window_s, hop_s, score, threshold)
 
     @property
     def anomalous(self) -> bool:

@@ -12,8 +12,8 @@ from PIL import Image
 from asdstream.drawing import recordings_page as page
 from asdstream.drawing.loudness import loudness_range, painted
 from asdstream.drawing.recordings_page import PlotlyMissingError, recordings_page
-from asdstream.drawing.recordings_picture import COLUMNS, draw_recordings
-from asdstream.drawing.scored_recording import ScoredRecording
+from asdstream.drawing.recordings_picture import draw_recordings
+from asdstream.drawing.scored_recording import COLUMNS, ScoredRecording
 from asdstream.drawing.sheet import ALARMING, CALM, Sheet
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from drawing.scored_noise import scored_noise
 
+from asdstream.drawing.scored_recording import COLUMNS, ScoredRecording
+
 
 def test_every_moment_has_the_score_of_the_window_whose_middle_is_nearest() -> None:
     begins, scores = scored_noise(0.1, 0.2, 0.3).steps(100)
@@ -41,3 +43,12 @@ def test_the_verdict_says_whether_the_mean_is_over_the_threshold() -> None:
     assert scored_noise(0.5, 2.0).verdict == "ANOMALOUS: score 1.2500, highest 2.0000, threshold 1.0000"
     assert scored_noise(0.5, 1.2).verdict == "normal: score 0.8500, highest 1.2000, threshold 1.0000"
     assert scored_noise(0.5, threshold=None).verdict == "score 0.5000, highest 0.5000, no threshold"
+
+
+@pytest.mark.parametrize(("seconds", "columns"), [(0.01, 1), (2.0, 122), (60.0, COLUMNS)])
+def test_what_is_kept_of_a_recording_is_small_and_as_long_as_the_recording(seconds: float, columns: int) -> None:
+    samples = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * 16_000)).astype(np.float32)
+    scored = ScoredRecording.of("fan.wav", samples, 16_000, [0.25], 10.0, 1.0, 0.25, None)
+    assert (scored.seconds, scored.scores) == (pytest.approx(seconds), (0.25,))
+    assert scored.spectrogram.mel.shape[0] == 128
+    assert columns / 2 <= scored.spectrogram.mel.shape[1] <= columns
