@@ -74,8 +74,7 @@ def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, multiple: float
         for encoder in (beats, audiomae)
     )
     try:
-        # Rounded, so that a stage that is done again makes the same of sums whose last bits are others.
-        widen(audiomae, float(f"{multiple * of_beats / of_audiomae:.3g}"))
+        widen(audiomae, multiple * of_beats / of_audiomae)
     except (ValueError, ZeroDivisionError):
         raise TrainerError(
             f"audiomae_spread cannot be reached: over {len(waveforms)} recordings the embeddings of BEATs lie "
