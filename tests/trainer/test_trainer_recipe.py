@@ -96,6 +96,24 @@ def test_a_warm_up_longer_than_the_training_is_refused() -> None:
     assert refusal(text).startswith("small.toml:8: generative.warmup_epochs: should be smaller than epochs (5)")
 
 
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_a_warm_up_longer_than_the_training_of_audiomae_is_refused(epochs: int) -> None:
+    text = SMALL + f"[phase1]\nepochs = 9\nwarmup_epochs = 3\naudiomae_epochs = {epochs}\n"
+    assert refusal(text) == "small.toml:9: phase1.audiomae_epochs: should be more than warmup_epochs (3)"
+
+
+def test_audiomae_may_have_more_epochs_than_beats() -> None:
+    recipe = parse_recipe(SMALL + "[phase1]\nepochs = 9\nwarmup_epochs = 3\naudiomae_epochs = 27\n", Path("small.toml"))
+    assert recipe.phase1 is not None
+    assert {name: recipe.phase1.of(name).epochs for name in ("beats", "audiomae")} == {"beats": 9, "audiomae": 27}
+
+
+def test_without_epochs_of_its_own_audiomae_has_those_of_beats() -> None:
+    recipe = parse_recipe(SMALL + "[phase1]\nepochs = 9\nwarmup_epochs = 3\n", Path("small.toml"))
+    assert recipe.phase1 is not None
+    assert {recipe.phase1.of(name).epochs for name in ("beats", "audiomae")} == {9}
+
+
 def test_a_range_that_falls_is_refused() -> None:
     text = SMALL.replace('kind = "folder"', 'kind = "simulator"\nmachines = [{machine_type = "fan", snr_db = [9, 3]}]')
     assert refusal(text) == ("small.toml:4: sound.machines[0].snr_db: should begin with the smaller value, not 9")

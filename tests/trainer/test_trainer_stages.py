@@ -19,6 +19,8 @@ from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
 from trainer import cli
 from trainer.metrics_log import MetricsLog
 from trainer.products import Products
+from trainer.recipe import Phase1Settings
+from trainer.stages.training import what_matters
 
 SHORT = """\
 epochs = 1
@@ -163,6 +165,37 @@ def test_phase_one_moves_the_whole_encoder(system3: Path) -> None:
     same = {name for name, tensor in after.items() if torch.equal(tensor, before[name])}
     assert same <= {"pos_embed"}
     assert not any(name.startswith("decoder") for name in after), "it no longer belongs to this encoder"
+
+
+def test_audiomae_trains_for_its_own_epochs_and_what_was_made_without_them_is_still_taken(tmp_path: Path) -> None:
+    run, recipe = tmp_path / "run", write_recipe(tmp_path, 2, PHASE1)
+    names = ("phase1-beats", "phase1-audiomae")
+    done("stage", "phase1", recipe, "--out", run)
+    before = {name: tensors(run, name) for name in names}
+    fingerprints = {name: Products(run / "weights").fingerprint(name) for name in names}
+
+    recipe.write_text(recipe.read_text().replace("epochs = 1\n", "epochs = 1\naudiomae_epochs = 1\n"))
+    done("stage", "phase1", recipe, "--out", run)
+    assert {name: Products(run / "weights").fingerprint(name) for name in names} == fingerprints
+
+    recipe.write_text(recipe.read_text().replace("audiomae_epochs = 1\n", "audiomae_epochs = 2\n"))
+    done("stage", "phase1", recipe, "--out", run)
+    assert Products(run / "weights").fingerprint("phase1-beats") == fingerprints["phase1-beats"]
+    assert Products(run / "weights").fingerprint("phase1-audiomae") != fingerprints["phase1-audiomae"]
+    after = {name: tensors(run, name) for name in names}
+    assert all(torch.equal(tensor, after["phase1-beats"][key]) for key, tensor in before["phase1-beats"].items())
+    epochs = {
+        name: {line["epoch"] for line in MetricsLog(run / "metrics.jsonl").read(name) if "loss" in line}
+        for name in names
+    }
+    assert epochs == {"phase1-beats": {1}, "phase1-audiomae": {1, 2}}
+
+
+def test_what_a_product_depended_on_before_audiomae_had_epochs_of_its_own_it_depends_on_still() -> None:
+    matters = what_matters(Phase1Settings())
+    assert "audiomae_epochs" not in matters
+    assert what_matters(Phase1Settings(audiomae_epochs=72).of("beats")) == matters
+    assert what_matters(Phase1Settings(audiomae_epochs=72).of("audiomae")) == {**matters, "epochs": 72}
 
 
 def test_the_run_says_how_well_classes_are_told_apart(system3: Path) -> None:
