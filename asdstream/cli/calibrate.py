@@ -13,10 +13,10 @@ import typer
 from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.cli.options import ConfigOption, channel_of, load_config
 from asdstream.cli.output_file import OutputFile
+from asdstream.cli.store import store_of
 from asdstream.engine.separate_as import BothWays
 from asdstream.scoring.errors import CalibrationError
 from asdstream.scoring.false_alarms import DAY_SECONDS, FalseAlarmRate
-from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def calibrate(
     rate = configured if false_alarms_per_day is None else replace(configured, per_day=false_alarms_per_day)
     at_least_s = WINDOW_SECONDS + (rate.n - 1) * rate.hop_s
     embedder = embedder_of(settings.engine, loaded)
-    with closing(Store(settings.store.path)) as store:
+    with closing(store_of(settings)) as store:
         if save:
             embed_kept(store, embedder, loaded, machine, separate_as)
         kept = references_of(store, embedder, loaded, machine, separate_as)

@@ -12,9 +12,9 @@ import typer
 
 from asdstream.cli.asking import ActorOption, actor_of, ask_daemon
 from asdstream.cli.options import ConfigOption, JsonOption, channel_of, load_config
+from asdstream.cli.store import store_of
 from asdstream.config import Config, ConfigError
 from asdstream.mqtt.commands import LONGEST_RECORDING_S, SHORTEST_RECORDING_S
-from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of
 
 EMBEDDED_WITHIN_S = 60.0
@@ -61,7 +61,7 @@ def enroll(
     loaded = bundles.load(bundles.resolve(settings.bundle))
     separate_as = separation_of(loaded, channel.machine_type, channel.separate)
     embedder = embedder_of(settings.engine, loaded)
-    with closing(Store(settings.store.path)) as store:
+    with closing(store_of(settings)) as store:
         belonging = None
         if not force:
             known = references_of(store, embedder, loaded, machine, separate_as)

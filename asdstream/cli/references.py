@@ -13,6 +13,7 @@ from rich.table import Table
 
 from asdstream.cli.asking import ActorOption, actor_of
 from asdstream.cli.options import ConfigOption, JsonOption, channel_of, load_config
+from asdstream.cli.store import store_of
 from asdstream.mqtt.payloads import utc_text
 from asdstream.scoring.reference import LABEL_PREFIX
 from asdstream.store.store import Store
@@ -114,7 +115,7 @@ def rollback(
 @contextmanager
 def _store(config: ConfigOption, machine: str) -> Iterator[Store]:
     settings = load_config(config)
-    with closing(Store(settings.store.path)) as store:
+    with closing(store_of(settings)) as store:
         if machine not in store.references.machines():
             channel_of(settings, machine)
         yield store

@@ -108,6 +108,16 @@ def test_recordings_that_say_nothing_are_refused_in_one_sentence(config: Path, s
         assert len(store.references.entries("press-1")) == 3, "nothing was kept"
 
 
+def test_no_more_is_kept_than_the_daemon_would_keep(config: Path, sound: Path) -> None:
+    config.write_text(config.read_text().replace('path = "state.db"', 'path = "state.db"\nmax_bytes = 1_000_000'))
+    enrolled = asdstream_here("enroll", "press-1", sound / "enrolled", "-c", config, "--force")
+    _enrol(config, sound)
+    held_out = asdstream_here("calibrate", "press-1", sound / "held-out", "-c", config, "--save")
+    for done in (enrolled, held_out):
+        assert done.returncode == 1
+        assert "would make the store larger than the 1.0 MB of store.max_bytes" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
