@@ -12,9 +12,12 @@ class PatchDrop:
     """Draws the patches of a crop that are kept, and their places in the window.
 
     A share of the patches is left out at random (Huang et al. 2022, section 3, fine-tuning under masks), which
-    regularises and is cheaper. Every band loses the same number, so that pooling by band stays a mean over time. Of a
-    crop shorter than a window only the patches that hold nothing but sound are kept, at a random time of the window,
-    so that all positions go on learning. A whole window keeps its padding, as in the daemon.
+    regularises and is cheaper. Every band loses the same number, so that pooling by band stays a mean over time.
+
+    The patches of a crop shorter than a window stand at a random time of the window, so that all positions go on
+    learning. The window ends as it does in the daemon, with the patches in which sound gives way to padding and those
+    that are padding up to 10.24 s: they stand in for others as often as they do in a whole window. An encoder that
+    never saw them does not bear them: two columns of padding then take away most of what it has learnt.
 
     Args:
         config: AudioMAE's sizes.
@@ -29,11 +32,15 @@ class PatchDrop:
         if not 0.0 <= share < 1.0:
             raise ValueError(f"the share of patches to drop is {share}; right would be at least 0 and below 1")
         self._bands = config.bands
-        self._times = config.times if samples >= WINDOW_SAMPLES else frame_count(samples) // config.patch
+        whole = samples >= WINDOW_SAMPLES
+        self._times = config.times if whole else frame_count(samples) // config.patch
         if self._times < 1:
             raise ValueError(f"a crop of {samples} samples holds no patch; right would be a longer one")
         self._kept_times = max(1, round(self._times * (1.0 - share)))
-        self._latest = max(0, frame_count(WINDOW_SAMPLES) // config.patch - self._times)
+        self._sound = config.times if whole else frame_count(WINDOW_SAMPLES) // config.patch
+        self._latest = self._sound - self._times
+        self._padded = min(config.times - self._sound, self._kept_times)
+        self._padding_chance = self._kept_times / config.times
         self.keeps_all = self._kept_times == config.times
 
     @property
@@ -44,7 +51,13 @@ class PatchDrop:
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """`kept` and `places`, (K,) each, for `AudioMAE.embed_patches`; time-major, rising within a band."""
         order = torch.rand(self._bands, self._times, generator=generator).argsort(dim=1)
-        times = order[:, : self._kept_times].sort(dim=1).values.T
-        kept = (times * self._bands + torch.arange(self._bands)).flatten()
+        times = order[:, : self._kept_times]
+        # The columns behind the crop's own sound are those that a window ends with.
+        end = self._times + torch.arange(self._padded)
+        ends = torch.rand(self._bands, self._padded, generator=generator) < self._padding_chance
+        times[:, : self._padded] = torch.where(ends, end, times[:, : self._padded])
+        times = times.sort(dim=1).values.T
         first = torch.randint(self._latest + 1, (1,), generator=generator)
-        return kept, kept + first * self._bands
+        places = torch.where(times < self._times, times + first, times + (self._sound - self._times))
+        bands = torch.arange(self._bands)
+        return (times * self._bands + bands).flatten(), (places * self._bands + bands).flatten()

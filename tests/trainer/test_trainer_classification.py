@@ -173,6 +173,7 @@ def test_padding_beyond_a_short_crop_is_not_attended_to(tmp_path: Path) -> None:
     """Two seconds cut out of ten: what AudioMAE makes of their patches is what it makes of just these patches."""
     of = objective(waveforms_of([tone(500.0, 0, 10.0)], tmp_path), [0], crop_seconds=2.0)
     crop, _, kept, _ = of.example(0, torch_generator(0))
+    kept = kept[kept < 12 * 8]
     network = of.module.network.eval()
     with torch.inference_mode():
         short = network(crop[None], kept[None])

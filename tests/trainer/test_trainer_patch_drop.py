@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from asdstream.audio.window import WINDOW_SAMPLES
-from asdstream.models.audiomae import AudioMAEConfig
+from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from trainer.patch_drop import PatchDrop
 
 CONFIG = AudioMAEConfig.tiny()
@@ -49,18 +49,37 @@ def test_bands_are_drawn_apart_from_each_other() -> None:
     assert (times != times[:, :1]).any()
 
 
-def test_of_a_short_crop_only_whole_patches_of_sound_are_kept() -> None:
+def test_of_a_short_crop_whole_patches_of_sound_are_kept_and_now_and_then_the_end_of_a_window() -> None:
     drop = PatchDrop(CONFIG, TWO_SECONDS, 0.0)
     assert not drop.keeps_all
-    for kept, _ in drawn(drop, 20):
-        # 198 frames hold 12 patches of 16.
-        assert torch.equal(kept, torch.arange(12 * 8))
+    assert drop.count == 12 * 8
+    ends = 0
+    for kept, places in drawn(drop):
+        assert len(places.unique()) == drop.count
+        assert torch.equal(kept % 8, torch.arange(8).repeat(12))
+        # 198 frames hold 12 patches of 16; the thirteenth is half sound, the next one padding, as 998 frames end.
+        end = kept >= 12 * 8
+        assert torch.equal(places[end] - 62 * 8, kept[end] - 12 * 8)
+        assert (places[~end] < 62 * 8).all()
+        ends += int(end.sum())
+    # As often as in a whole window: two columns of 64.
+    assert ends / (200 * drop.count) == pytest.approx(2 / 64, rel=0.1)
+
+
+def test_the_padding_of_a_short_crop_is_that_of_a_window() -> None:
+    front_end, patchify = AudioMAE(CONFIG).front_end, AudioMAE(CONFIG).patchify
+    window, crop = (patchify(front_end(torch.randn(1, samples)))[0] for samples in (WINDOW_SAMPLES, TWO_SECONDS))
+    assert torch.equal(crop[13 * 8 : 14 * 8], window[63 * 8 :])
+    padding = crop[13 * 8][0]
+    for patch in (crop[12 * 8 : 13 * 8], window[62 * 8 : 63 * 8]):
+        assert (patch.unflatten(1, (16, 16))[:, 6:] == padding).all()
+        assert (patch.unflatten(1, (16, 16))[:, :6] != padding).any()
 
 
 def test_a_short_crop_stands_anywhere_in_the_sound_of_a_window() -> None:
     shifts = set()
     for kept, places in drawn(PatchDrop(CONFIG, TWO_SECONDS, 0.5), 2000):
-        (shift,) = (places - kept).unique().tolist()
+        (shift,) = (places - kept)[kept < 12 * 8].unique().tolist()
         assert shift % 8 == 0
         shifts.add(shift // 8)
     # A window's 998 frames hold 62 whole patches along time, so the crop's 12 fit at 51 places.
