@@ -169,10 +169,13 @@ class Database:
         return self._connection
 
     def _prepare(self) -> None:
-        application, version = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
-        if application not in (0, APPLICATION_ID):
+        # One statement, as another process may be making the tables just now.
+        application, version, tables = self._connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
+        new = application == version == tables == 0
+        if application != APPLICATION_ID and not new:
             raise StoreError(f"{self.path} is the database of another program; name another file under store.path")
         if version > len(MIGRATIONS):
             raise StoreError(

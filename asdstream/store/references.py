@@ -2,8 +2,8 @@
 
 Every change makes a new revision of the machine's set and no reference is deleted, so that any earlier set can be had
 back; only of what is held out for the calibration, which may be hours, the oldest goes when there is too much. The
-audio is kept so that another bundle can embed it again, and given up, where it can be spared, when there is no room
-(`References.give_up_sound`); vectors are kept per bundle.
+audio is kept so that another bundle can embed it again; vectors are kept per bundle. When there is no room those of
+other bundles go, and then audio that can be spared (`References.give_up_vectors`, `give_up_sound`).
 """
 
 import sqlite3
@@ -74,6 +74,8 @@ class References:
     def __init__(self, database: Database, max_bytes: int | None = None) -> None:
         self._database = database
         self._max_bytes = max_bytes
+        self._bundles: set[str] = set()
+        """Whose vectors were asked for or put in since the start, whatever the sound was separated by."""
 
     def add(
         self,
@@ -94,6 +96,7 @@ class References:
             raise StoreError("There is no reference to add; give at least one recording")
         for reference in references:
             _refuse_size(reference)
+        self._bundles.add(_hash_of(bundle))
         self.find_room(references)
         with self._database.transaction() as connection:
             for reference in references:
@@ -104,6 +107,7 @@ class References:
     def put_unseen(self, machine: str, reference: NewReference, made: Mapping[str, Vectors]) -> None:
         """Put a recording in that belongs to no revision until it is revealed, with its vectors by bundle."""
         _refuse_size(reference)
+        self._bundles |= {_hash_of(bundle) for bundle in made}
         self.find_room([reference])
         with self._database.transaction() as connection:
             _insert(connection, machine, reference, made)
@@ -207,6 +211,24 @@ class References:
             raise StoreError(f"The sound of reference {label} was given up when the store was full; enrol it again")
         return bytes(rows[0][0])
 
+    def give_up_vectors(self, count: int) -> int:
+        """Forget vectors of bundles that this process does not use, oldest first, as `give_up_sound`.
+
+        Only of references whose sound is kept, from which those bundles can make them again.
+        """
+        if not self._bundles:
+            return 0
+        rows = self._database.read(
+            "SELECT reference_vectors.rowid, bundle, length(vectors) FROM reference_vectors"
+            " JOIN reference USING (label) WHERE length(audio) > 0 ORDER BY reference_vectors.rowid"
+        )
+        unused = [(number, size) for number, bundle, size in rows if _hash_of(bundle) not in self._bundles]
+        given_up, freed = _oldest(unused, count)
+        if given_up:
+            with self._database.transaction() as connection:
+                connection.executemany("DELETE FROM reference_vectors WHERE rowid = ?", given_up)
+        return freed
+
     def give_up_sound(self, count: int) -> int:
         """Forget sound that can be spared, oldest first, until `count` bytes are free or none is left; the bytes freed.
 
@@ -219,13 +241,8 @@ class References:
             " HAVING NOT used OR EXISTS (SELECT 1 FROM reference_held_out AS held WHERE held.label = reference.label)"
             " ORDER BY used, label"
         )
-        given_up, freed = [], 0
         # Labels are ULIDs, so their order is that of time.
-        for label, size, _ in rows:
-            if freed >= count:
-                break
-            given_up.append((label,))
-            freed += size
+        given_up, freed = _oldest([(label, size) for label, size, _ in rows], count)
         if given_up:
             with self._database.transaction() as connection:
                 connection.executemany("UPDATE reference SET audio = x'' WHERE label = ?", given_up)
@@ -233,6 +250,7 @@ class References:
 
     def vectors(self, machine: str, bundle: str) -> dict[str, Vectors]:
         """By label, the vectors that `bundle` made of the present set; those it has not embedded yet are absent."""
+        self._bundles.add(_hash_of(bundle))
         rows = self._database.read(
             "SELECT label, branch, count, vectors FROM reference_vectors JOIN reference_span USING (label)"
             " WHERE machine = ? AND until IS NULL AND bundle = ? ORDER BY since, label, branch",
@@ -247,18 +265,22 @@ class References:
 
     def put_vectors(self, label: str, bundle: str, vectors: Vectors) -> None:
         """Keep what another bundle makes of a reference."""
+        self._bundles.add(_hash_of(bundle))
         with self._database.transaction() as connection:
             _put_vectors(connection, label, bundle, vectors)
 
     def find_room(self, references: Sequence[NewReference]) -> None:
-        """Give up sound that can be spared, where there is no room for these; StoreError where that is too little."""
+        """Give up what can be spared, where there is no room for these; StoreError where that is too little."""
         if self._max_bytes is None:
             return
         needed = sum(
             len(reference.audio) + sum(rows.nbytes for rows in reference.vectors.values()) for reference in references
         )
         over = self._database.used_bytes + needed - self._max_bytes
-        if over > 0 and over > self.give_up_sound(over):
+        for give_up in (self.give_up_vectors, self.give_up_sound):
+            if over > 0:
+                over -= give_up(over)
+        if over > 0:
             raise StoreError(
                 f"{_many(len(references))} of {needed / MB:.1f} MB would make the store larger than the "
                 f"{self._max_bytes / MB:.1f} MB of store.max_bytes: raise it, or remove references that are not needed"
@@ -270,6 +292,23 @@ class References:
             "INSERT INTO reference_revision VALUES (?, ?, ?, ?, ?)", (machine, revision, at, actor, action)
         )
         return revision
+
+
+def _hash_of(bundle: str) -> str:
+    """Without the separator, which follows the bundle's hash and a + where the sound was separated."""
+    return bundle.partition("+")[0]
+
+
+def _oldest(rows: Iterable[tuple[int | str, int]], count: int) -> tuple[list[tuple[int | str]], int]:
+    """As many of the rows, each with its size, as it takes to free `count` bytes; and the bytes that they free."""
+    taken: list[tuple[int | str]] = []
+    freed = 0
+    for one, size in rows:
+        if freed >= count:
+            break
+        taken.append((one,))
+        freed += size
+    return taken, freed
 
 
 def _newest(connection: sqlite3.Connection, machine: str) -> int:

@@ -30,10 +30,11 @@ class Expendable(Protocol):
 class RoomKeeper:
     """Keeps the store and the files beside it within `max_bytes`, and some of the disk free.
 
-    What goes first: `expendables`, in their order; then sound in the database that can be spared (of references that
-    were removed, then what is held out for the calibration); then messages that can (stale states, then updates of
-    alarms that stand). What the alarms remember, the other messages that wait for the broker and the references in use
-    never go: they are refused by the disk alone, whatever `max_bytes` says, and then it is said.
+    What goes first: `expendables`, in their order; then what other bundles made of references; then sound in the
+    database that can be spared (of references that were removed, then what is held out for the calibration); then
+    messages that can (stale states, then updates of alarms that stand). What the alarms remember, the other messages
+    that wait for the broker and the references in use never go: they are refused by the disk alone, whatever
+    `max_bytes` says, and then it is said.
 
     `free_bytes` tells the room on the disk, None where it cannot be told; `refused` whether the store takes nothing.
     """
@@ -103,9 +104,12 @@ class RoomKeeper:
         return freed
 
     def _give_up_content(self, count: int) -> int:
-        freed = self._store.references.give_up_sound(count)
-        if freed:
-            log.warning("room_made", given_up="sound", freed_bytes=freed)
+        references, freed = self._store.references, 0
+        for what, give_up in (("vectors", references.give_up_vectors), ("sound", references.give_up_sound)):
+            spared = give_up(count - freed) if freed < count else 0
+            freed += spared
+            if spared:
+                log.warning("room_made", given_up=what, freed_bytes=spared)
         if freed < count:
             updates, spared = self._store.give_up_messages(count - freed)
             freed += spared

@@ -93,6 +93,21 @@ def test_then_sound_goes_that_can_be_spared_the_removed_before_the_held_out_and_
     )
 
 
+def test_what_bundles_that_are_not_used_any_more_made_of_references_goes_before_sound_does(store: Store) -> None:
+    add(store, "1-used", MB)
+    for bundle in ("last-year", "b+fan", "last-year+fan"):
+        store.references.put_vectors("1-used", bundle, {"beats": np.ones((100, 1000), np.float32)})
+    store.close()
+    again = Store(store.path)
+    again.references.vectors("fan", "b")
+    with capture_logs() as logs:
+        keeper(again, Clips(0), MB).keep()
+    assert [line["given_up"] for line in logs if line["event"] == "room_made"] == ["vectors"]
+    made = ("b", "b+fan", "last-year", "last-year+fan")
+    assert [len(again.references.vectors("fan", bundle)) for bundle in made] == [1, 1, 0, 0]
+    again.close()
+
+
 def test_alarms_and_references_in_use_stay_however_little_is_allowed_and_that_is_said_once(store: Store) -> None:
     fill(store)
     clips = Clips(MB)

@@ -173,11 +173,15 @@ def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database at all, but long enough to have a header" * 10)
     with pytest.raises(StoreError, match=r"text\.db cannot be used: file is not a database"):
         Store(tmp_path / "text.db")
-    with sqlite3.connect(tmp_path / "other.db") as connection:
-        connection.execute("PRAGMA application_id = 7")
-    connection.close()
-    with pytest.raises(StoreError, match="is the database of another program"):
-        Store(tmp_path / "other.db")
+    for statement in ("PRAGMA application_id = 7", "PRAGMA user_version = 1", "CREATE TABLE music (title)"):
+        with sqlite3.connect(tmp_path / "other.db") as connection:
+            connection.execute(statement)
+        connection.close()
+        before = (tmp_path / "other.db").read_bytes()
+        with pytest.raises(StoreError, match="is the database of another program"):
+            Store(tmp_path / "other.db")
+        assert (tmp_path / "other.db").read_bytes() == before
+        (tmp_path / "other.db").unlink()
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(tmp_path / "text.db" / "a.db")
 
