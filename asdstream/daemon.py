@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -25,7 +26,7 @@ from asdstream.channel_scorers import ChannelScorers
 from asdstream.clip_commands import clip_handler
 from asdstream.command_desk import CommandDesk, Order
 from asdstream.commissioning import Commissioning
-from asdstream.config import ChannelSection, Config, MqttSettings
+from asdstream.config import ChannelSection, Config, MetricsSection, MqttSettings
 from asdstream.engine.batching import batch_sizes
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.lent import LentEngine
@@ -35,7 +36,7 @@ from asdstream.engine.separate_as import SeparateAs
 from asdstream.enrolment import Belonging, Sound, enrol_sounds
 from asdstream.evidence.error_mapping import ErrorMapping
 from asdstream.forgotten_channels import retire_forgotten_channels
-from asdstream.health import channel_health, channel_reading, info_of
+from asdstream.health import info_of
 from asdstream.inquiry import Inquiry
 from asdstream.judge import Case, Judge
 from asdstream.live_enrolment import LiveEnrolment, LiveReference
@@ -45,18 +46,16 @@ from asdstream.mqtt.commands import Command
 from asdstream.mqtt.connection import Connection
 from asdstream.mqtt.home_assistant import HomeAssistant
 from asdstream.mqtt.outbox_publisher import OutboxPublisher
-from asdstream.mqtt.payloads import CommissioningPayload
 from asdstream.mqtt.presence import Presence as MqttPresence
 from asdstream.mqtt.topics import Topics
 from asdstream.reload import Reload
 from asdstream.scoring.belonging import ReferenceRefusedError
 from asdstream.service_manager import ServiceManager
+from asdstream.standing import Standing
 from asdstream.store.ledger import Ledger
 from asdstream.store.room import RoomKeeper
 from asdstream.store.store import Store
-from asdstream.troubles import ChannelTroubles, NodeTroubles, Troubles
-from asdstream.web.metrics import Metrics
-from asdstream.web.monitor import Monitor, monitor_app
+from asdstream.troubles import NodeTroubles, Troubles
 from asdstream.web.readings import NodeReading
 from asdstream.wiring import (
     alarm_policy,
@@ -70,6 +69,9 @@ from asdstream.wiring import (
     unlike_prototypes,
 )
 from asdstream.worker import IDLE_S, Crew
+
+if TYPE_CHECKING:
+    from asdstream.web.monitor import Monitor
 
 log = structlog.get_logger()
 
@@ -143,10 +145,7 @@ class Daemon:
         self._commissioning = Commissioning(
             self._store, self._bundle, config.channels, config.alarms, self._separate_as
         )
-        self._metrics = Metrics(__version__, (self._bundle.name, self._bundle.sha256), self._reading)
-        for state in self._ledger.alarms():
-            self._metrics.stands(state)
-        self._monitor = self._monitor_of(config)
+        self._monitor = None if config.metrics is None else self._monitor_of(config.metrics)
         remembered = self._ledger.snapshots()
         policy = alarm_policy(config.alarms)
         cases = {
@@ -166,7 +165,7 @@ class Daemon:
             self._alarm_moved,
             time.monotonic,
             ChannelAlarms(policy, NODE, "", _new_id, remembered.get(NODE)),
-            self._metrics,
+            None if self._monitor is None else self._monitor.metrics,
             self._commissioning.learns,
             Inquiry(
                 self._listeners,
@@ -185,10 +184,9 @@ class Daemon:
             "reload": self._reload_order,
         }
         self._desk = CommandDesk(self._topics, handlers, self._client.publish)
-        self._troubles = {
-            channel: ChannelTroubles(listener, config.alarms.source_lost_after_s, config.alarms.clipped_share)
-            for channel, listener in self._listeners.items()
-        }
+        self._standing = Standing(
+            config, self._listeners, self._engine, self._judge, self._scorers, self._commissioning
+        )
         hops = {channel.id: channel.hop for channel in config.channels}
         self._node_troubles = NodeTroubles(hops, config.alarms.disk_free_min_mb)
         self._health_due = threading.Event()
@@ -260,12 +258,15 @@ class Daemon:
         self._lent_engine.close()
         self._store.close()
 
-    def _monitor_of(self, config: Config) -> Monitor | None:
-        served = config.metrics
-        if served is None:
-            return None
-        app = monitor_app(self._metrics, self._reading, served.token())
-        return Monitor(app, served.host, served.port, served.certificate)
+    def _monitor_of(self, served: MetricsSection) -> "Monitor":
+        # A daemon that serves no metrics does without what they take.
+        from asdstream.web.metrics import Metrics
+        from asdstream.web.monitor import Monitor
+
+        metrics = Metrics(__version__, (self._bundle.name, self._bundle.sha256), self._reading)
+        for state in self._ledger.alarms():
+            metrics.stands(state)
+        return Monitor(metrics, self._reading, served.host, served.port, served.certificate, served.token())
 
     def _listener(self, channel: ChannelSection) -> Listener:
         source = make_source(channel)
@@ -382,19 +383,8 @@ class Daemon:
 
     def _look_for_trouble(self, now: float) -> dict[str, Troubles]:
         """By channel, and of the node."""
-        scored = self._judge.windows_scored
-        found = {
-            # A window that a machine learns from has been put to use as one that is scored.
-            channel: troubles.look(
-                now,
-                scored.get(channel, 0) + self._commissioning.heard(channel),
-                ready=self._scorers[channel].ready or self._commissioning.learns(channel),
-            )
-            for channel, troubles in self._troubles.items()
-        }
-        shedding = {channel: self._engine.shedding(channel) for channel in self._troubles}
-        given_way = {channel: given for channel, given in shedding.items() if given is not None}
-        return found | {NODE: self._node_troubles.look(given_way, self._disk_free(), self._ledger.problem)}
+        node = self._node_troubles.look(self._standing.shedding(), self._disk_free(), self._ledger.problem)
+        return self._standing.troubles(now) | {NODE: node}
 
     def _hand_to_judge(self, batch: Sequence[Embedding] | Sequence[Presence]) -> None:
         while not self._crew.stop.is_set():
@@ -482,25 +472,10 @@ class Daemon:
 
     def _reading(self) -> NodeReading:
         """How it stands now; asked by the monitor, from its thread."""
-        dropped, scored, now = self._engine.dropped, self._judge.windows_scored, time.monotonic()
         problems = [self._client.problem, self._outbox.problem, self._ledger.problem]
-        channels = []
-        for channel in self._config.channels:
-            channels.append(
-                channel_reading(
-                    self._listeners[channel.id],
-                    channel.machine,
-                    now,
-                    hop_s=channel.hop,
-                    shedding=self._engine.shedding(channel.id),
-                    dropped=dropped.get(channel.id, 0),
-                    scored=scored.get(channel.id, 0),
-                )
-            )
-            if not self._scorers[channel.id].ready:
-                problems.append(f"channel {channel.id} has nothing to score against")
+        problems += [f"channel {channel} has nothing to score against" for channel in self._standing.unready()]
         return NodeReading(
-            channels=channels,
+            channels=self._standing.readings(),
             still=self._standing_still(),
             problems=[problem for problem in problems if problem is not None],
             windows_waiting=self._engine.waiting,
@@ -521,22 +496,8 @@ class Daemon:
             return None
 
     def _tell_health(self) -> None:
-        dropped, scored = self._engine.dropped, self._judge.windows_scored
-        for channel in self._config.channels:
-            health = channel_health(
-                self._listeners[channel.id],
-                channel.machine,
-                time.monotonic(),
-                time.time(),
-                hop_s=channel.hop,
-                shedding=self._engine.shedding(channel.id),
-                dropped=dropped.get(channel.id, 0),
-                scored=scored.get(channel.id, 0),
-                uncalibrated=self._scorers[channel.id].uncalibrated,
-                alarm=self._judge.anomaly(channel.id),
-                commissioning=CommissioningPayload.of(self._commissioning.progress(channel.machine)),
-            )
-            self._client.publish(self._topics.health(channel.id), health.encode(), qos=1, retain=True)
+        for health in self._standing.health():
+            self._client.publish(self._topics.health(health.channel), health.encode(), qos=1, retain=True)
 
     def _shut_down(self) -> None:
         if self._end_reason != TAKEN_OVER:

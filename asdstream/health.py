@@ -1,5 +1,6 @@
 """How each channel is and what the daemon is, put together from what the rooms count."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from asdstream import __version__
@@ -12,51 +13,71 @@ from asdstream.mqtt.payloads import BundleInfo, ChannelInfo, CommissioningPayloa
 from asdstream.web.readings import ChannelReading
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the rooms count of one channel.
+
+    `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never does.
+    """
+
+    listener: Listener
+    machine: str
+    hop_s: float
+    shedding: Shedding | None
+    dropped: int
+    scored: int
+
+    @property
+    def given_way(self) -> Shedding:
+        """The same for those that never do."""
+        return self.shedding or Shedding(self.hop_s)
+
+    def sound_age_s(self, now: float) -> float | None:
+        """Since the latest sound, at monotonic second `now`; None before the first."""
+        last_sound = self.listener.channel.stats.last_sound
+        return None if last_sound is None else now - last_sound
+
+
 def channel_health(
-    listener: Listener,
-    machine: str,
+    counted: Counted,
     now: float,
     utc: float,
     *,
-    hop_s: float,
-    shedding: Shedding | None,
-    dropped: int,
-    scored: int,
     uncalibrated: str | None,
     alarm: AlarmState,
     commissioning: CommissioningPayload | None = None,
 ) -> HealthPayload:
     """The health message of one channel; `now` is monotonic seconds, `utc` since the epoch.
 
-    `hop_s` is the configured hop; `shedding` what the channel has given way under overload, None if it never
-    does; `alarm` is the one about its sound. A machine that is learning is not judged, and that is no problem.
+    `alarm` is the one about its sound. A machine that is learning is not judged, and that is no problem.
     """
     learning = commissioning is not None and commissioning.state == "learning"
     if learning:
         uncalibrated = None
-    stats = listener.channel.stats
-    given_way = shedding or Shedding(hop_s)
+    source, stats = counted.listener.source, counted.listener.channel.stats
+    given_way, age_s = counted.given_way, counted.sound_age_s(now)
     overloaded = None
-    if given_way.hop_s > hop_s:
+    if given_way.hop_s > counted.hop_s:
         overloaded = (
-            f"the engine cannot keep up: a window is scored every {given_way.hop_s:g} s instead of every {hop_s:g} s"
+            f"the engine cannot keep up: a window is scored every {given_way.hop_s:g} s instead of every "
+            f"{counted.hop_s:g} s"
         )
     return HealthPayload(
         ts=moment(utc),
-        channel=listener.channel.channel_id,
-        machine=machine,
-        state=listener.source.state.value,
-        alarm=_standing(alarm, judged=scored > 0 and uncalibrated is None and not learning),
-        problem=listener.source.problem or uncalibrated or overloaded,
-        last_frame_age_s=None if stats.last_sound is None else round(now - stats.last_sound, 3),
+        channel=counted.listener.channel.channel_id,
+        machine=counted.machine,
+        state=source.state.value,
+        alarm=_standing(alarm, judged=counted.scored > 0 and uncalibrated is None and not learning),
+        problem=source.problem or uncalibrated or overloaded,
+        last_frame_age_s=None if age_s is None else round(age_s, 3),
         level_dbfs=None if stats.level_dbfs is None else round(stats.level_dbfs, 1),
         silent=stats.silent,
         clipping=stats.clipped,
         gaps=stats.gaps,
-        dropped=dropped,
-        rejected=listener.source.rejected,
+        dropped=counted.dropped,
+        rejected=source.rejected,
         nan_samples=stats.nan_samples,
-        windows_scored=scored,
+        windows_scored=counted.scored,
         hop_s=given_way.hop_s,
         hop_widened=given_way.hop_widened,
         windows_shed=given_way.windows_shed,
@@ -65,31 +86,21 @@ def channel_health(
     )
 
 
-def channel_reading(
-    listener: Listener,
-    machine: str,
-    now: float,
-    *,
-    hop_s: float,
-    shedding: Shedding | None,
-    dropped: int,
-    scored: int,
-) -> ChannelReading:
-    """The same in numbers for the metrics; arguments as of `channel_health`."""
-    stats = listener.channel.stats
-    given_way = shedding or Shedding(hop_s)
+def channel_reading(counted: Counted, now: float) -> ChannelReading:
+    """The same in numbers for the metrics, at monotonic second `now`."""
+    stats = counted.listener.channel.stats
     return ChannelReading(
-        channel=listener.channel.channel_id,
-        machine=machine,
-        hop_s=given_way.hop_s,
+        channel=counted.listener.channel.channel_id,
+        machine=counted.machine,
+        hop_s=counted.given_way.hop_s,
         windows=stats.windows,
-        scored=scored,
-        shed=given_way.windows_shed,
-        dropped=dropped,
+        scored=counted.scored,
+        shed=counted.given_way.windows_shed,
+        dropped=counted.dropped,
         gaps=stats.gaps,
-        rejected=listener.source.rejected,
+        rejected=counted.listener.source.rejected,
         nan_samples=stats.nan_samples,
-        sound_age_s=None if stats.last_sound is None else now - stats.last_sound,
+        sound_age_s=counted.sound_age_s(now),
         level_dbfs=stats.level_dbfs,
     )
 

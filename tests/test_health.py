@@ -4,31 +4,17 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from alarm_state import silent_alarm
 
-from asdstream.alarms.event import Act, AlarmKind, AlarmState, Condition
+from asdstream.alarms.event import Act, AlarmState, Condition
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.capture import Listener
 from asdstream.audio.channel import Channel
 from asdstream.audio.mqtt import MqttSource
 from asdstream.engine.overload import Shedding
-from asdstream.health import channel_health
+from asdstream.health import Counted, channel_health
 
-ALARM = AlarmState(
-    alarm_id="fan-1.anomaly",
-    occurrence="",
-    kind=AlarmKind.ANOMALY,
-    channel="fan-1",
-    machine="fan",
-    active=False,
-    raised_at=None,
-    updated_at=0.0,
-    cleared_at=None,
-    score=None,
-    peak_score=None,
-    threshold=None,
-    windows=0,
-    reason="",
-)
+ALARM = silent_alarm()
 
 
 def health(
@@ -37,18 +23,8 @@ def health(
     source = MqttSource("wav", 1_000_000, channel="fan-1")
     listener = Listener(source, Channel("fan-1", 1.0))
     listener.channel.feed(AudioBlock(np.full((16_000, 1), 0.1, np.float32), 16_000), now=99.5, utc=1_000.0)
-    message = channel_health(
-        listener,
-        "fan",
-        now=100.0,
-        utc=1_000.5,
-        hop_s=1.0,
-        shedding=shedding,
-        dropped=5,
-        scored=scored,
-        uncalibrated=uncalibrated,
-        alarm=alarm,
-    )
+    counted = Counted(listener, "fan", hop_s=1.0, shedding=shedding, dropped=5, scored=scored)
+    message = channel_health(counted, now=100.0, utc=1_000.5, uncalibrated=uncalibrated, alarm=alarm)
     told: dict[str, object] = json.loads(message.encode())
     return told
 

@@ -56,12 +56,22 @@ def monitor_app(metrics: Metrics, read: Callable[[], NodeReading], token: str | 
 
 
 class Monitor:
-    """Serves `app` at `host`, `port` and with `certificate` as of `WebServer`.
+    """Serves `monitor_app` at `host`, `port` and with `certificate` as of `WebServer`.
 
     An address or a certificate that cannot be used costs the metrics, never an alarm.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        read: Callable[[], NodeReading],
+        host: str,
+        port: int,
+        certificate: tuple[Path, Path] | None = None,
+        token: str | None = None,
+    ) -> None:
+        self.metrics = metrics
+        app = monitor_app(metrics, read, token)
         self._server = WebServer(
             app, host, port, connections=CONNECTIONS, what="the metrics", table="metrics", certificate=certificate
         )

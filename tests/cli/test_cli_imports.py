@@ -8,18 +8,21 @@ from processes import ENVIRONMENT
 SLOW = {"PIL", "faiss", "prometheus_client", "soundfile", "sounddevice", "starlette", "torch", "uvicorn"}
 
 
-def test_help_is_shown_without_loading_what_is_slow() -> None:
-    script = (
-        "import sys\n"
-        "from asdstream.cli.app import main\n"
-        "sys.argv = ['asdstream', '--help']\n"
-        "try:\n"
-        "    main()\n"
-        "finally:\n"
-        "    print(*sys.modules, file=sys.stderr)\n"
-    )
+def loaded_by(script: str) -> tuple[str, set[str]]:
+    """What a process of its own prints that runs `script`, and the modules that it has loaded in the end."""
+    told = f"import sys\ntry:\n    {script}\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", told], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True
     )
-    assert "Hears a machine fail" in done.stdout
-    assert not SLOW & set(done.stderr.split())
+    return done.stdout, set(done.stderr.split())
+
+
+def test_help_is_shown_without_loading_what_is_slow() -> None:
+    shown, loaded = loaded_by("sys.argv = ['asdstream', '--help']; from asdstream.cli.app import main; main()")
+    assert "Hears a machine fail" in shown
+    assert not SLOW & loaded
+
+
+def test_a_daemon_that_serves_no_metrics_needs_no_web_server() -> None:
+    _, loaded = loaded_by("import asdstream.daemon")
+    assert not {"prometheus_client", "starlette", "uvicorn"} & loaded

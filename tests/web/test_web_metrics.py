@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alarm_state import raised_alarm
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from asdstream.alarms.event import AlarmEvent, AlarmKind, AlarmState, Transition
+from asdstream.alarms.event import AlarmEvent, Transition
 from asdstream.engine.embedding import WorkTimes
 from asdstream.scoring.scored_window import ScoredWindow
 from asdstream.web.metrics import Metrics
@@ -38,27 +39,6 @@ def values(metrics: Metrics) -> dict[tuple[str, str], float]:
         for family in text_string_to_metric_families(metrics.text().decode())
         for sample in family.samples
     }
-
-
-def state_of(severity: int) -> AlarmState:
-    """The anomaly alarm of fan-1, raised with this severity."""
-    return AlarmState(
-        alarm_id="fan-1.anomaly",
-        occurrence="0",
-        kind=AlarmKind.ANOMALY,
-        channel="fan-1",
-        machine="fan",
-        active=True,
-        raised_at=1.0,
-        updated_at=1.0,
-        cleared_at=None,
-        score=0.4,
-        peak_score=0.4,
-        threshold=0.35,
-        windows=5,
-        reason="",
-        severity=severity,
-    )
 
 
 def test_every_count_of_a_channel_and_of_the_node_is_told_at_each_scrape() -> None:
@@ -95,7 +75,7 @@ def test_latency_is_split_into_waiting_computing_and_all() -> None:
 
 def test_an_alarm_is_seen_as_long_as_it_stands_and_its_transitions_are_counted() -> None:
     metrics = metrics_of()
-    raised = state_of(900)
+    raised = raised_alarm(severity=900)
     metrics.moved(AlarmEvent("0", Transition.RAISED, 1.0, raised))
     of_the_alarm = "channel=fan-1,kind=anomaly,priority=high"
     assert values(metrics)["asdstream_alarm_active", of_the_alarm] == 1
@@ -108,8 +88,8 @@ def test_an_alarm_is_seen_as_long_as_it_stands_and_its_transitions_are_counted()
 
 def test_an_alarm_that_grows_more_urgent_is_not_seen_twice() -> None:
     metrics = metrics_of()
-    metrics.stands(state_of(100))
-    metrics.stands(state_of(900))
+    metrics.stands(raised_alarm(severity=100))
+    metrics.stands(raised_alarm(severity=900))
     standing = {labels: value for (name, labels), value in values(metrics).items() if name == "asdstream_alarm_active"}
     assert standing == {"channel=fan-1,kind=anomaly,priority=high": 1}
 
@@ -143,9 +123,9 @@ def test_metrics_behind_a_token_are_for_those_who_send_it(sent: dict[str, str]) 
 
 
 def test_the_monitor_serves_over_http_until_it_is_stopped() -> None:
-    monitor = Monitor(monitor_app(metrics_of(), lambda: READING), "127.0.0.1", 0)
+    monitor = Monitor(metrics_of(), lambda: READING, "127.0.0.1", 0)
     address = f"{monitor.start()}readyz"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
@@ -161,7 +141,7 @@ def test_the_monitor_serves_over_http_until_it_is_stopped() -> None:
 
 def test_an_address_that_is_taken_costs_the_metrics_and_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as logs:
-        monitor = Monitor(monitor_app(metrics_of(), lambda: READING), "127.0.0.1", taken.getsockname()[1])
+        monitor = Monitor(metrics_of(), lambda: READING, "127.0.0.1", taken.getsockname()[1])
         assert monitor.start() is None
         monitor.stop()
     assert [line["event"] for line in logs] == ["metrics_not_served"]
@@ -171,7 +151,7 @@ def test_a_certificate_that_is_none_costs_the_metrics_and_is_said(tmp_path: Path
     (tmp_path / "nothing.pem").write_text("nothing")
     with capture_logs() as logs:
         files = (tmp_path / "nothing.pem", tmp_path / "nothing.pem")
-        monitor = Monitor(monitor_app(metrics_of(), lambda: READING), "127.0.0.1", 0, files)
+        monitor = Monitor(metrics_of(), lambda: READING, "127.0.0.1", 0, files)
         assert monitor.start() is None
         monitor.stop()
     assert [line["problem"].split(":")[0] for line in logs] == ["metrics.cert_file and metrics.key_file"]
