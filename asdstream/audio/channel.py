@@ -10,12 +10,10 @@ from asdstream.audio.block import AudioBlock, Break
 from asdstream.audio.phase import samples_to_phase
 from asdstream.audio.quality import Quality, QualityMeter
 from asdstream.audio.resampler import Resampler
+from asdstream.audio.sound_format import LOUDEST
 from asdstream.audio.timeline import Timeline
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS, Window
 from asdstream.audio.windower import Windower, hop_samples
-
-LOUDEST = 1e6
-"""Times full scale. A sample beyond this is damage like a NaN, and would leave the resampler ringing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from asdstream.audio.block import AudioBlock
-from asdstream.audio.sound_format import format_problem
+from asdstream.audio.sound_format import LOUDEST, format_problem
 from asdstream.audio.source import AudioError
 from asdstream.audio.wav import WavError, is_riff, read_wav_header
 
@@ -23,24 +23,30 @@ _UNKNOWN_FRAMES = 1 << 60
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
     """All WAV and FLAC files among `paths`, folders searched to the bottom; each folder's in the order of their names.
 
-    Raises AudioError where a path does not exist, is of another kind, or nothing is found.
+    Raises AudioError where a path does not exist, is of another kind, may not be looked at, or nothing is found.
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not inside:
-                raise AudioError(f"{path} holds no recording; .wav or .flac files are looked for, in its folders too")
-            found += inside
-        elif not path.is_file():
-            raise AudioError(f"{path} does not exist; a .wav or .flac file, or a folder of them, is needed")
-        elif path.suffix.lower() not in SUFFIXES:
-            raise AudioError(f"{path} is neither .wav nor .flac; convert it to one of them first")
-        else:
-            found.append(path)
+        try:
+            found += _recordings_at(path)
+        except OSError as error:
+            raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
     if not found:
         raise AudioError("no recording is named; a .wav or .flac file, or a folder of them, is needed")
     return found
+
+
+def _recordings_at(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not inside:
+            raise AudioError(f"{path} holds no recording; .wav or .flac files are looked for, in its folders too")
+        return inside
+    if not path.is_file():
+        raise AudioError(f"{path} does not exist; a .wav or .flac file, or a folder of them, is needed")
+    if path.suffix.lower() not in SUFFIXES:
+        raise AudioError(f"{path} is neither .wav nor .flac; convert it to one of them first")
+    return [path]
 
 
 class Recording:
@@ -113,7 +119,7 @@ def read_recording(path: Path) -> AudioBlock:
     """A whole recording.
 
     Raises AudioError as `Recording` does, and where the file is truncated, too long to be read in one piece, or holds
-    a sample that is not a number.
+    a sample that is not a number or absurdly large.
     """
     recording = Recording(path)
     try:
@@ -121,11 +127,14 @@ def read_recording(path: Path) -> AudioBlock:
     finally:
         recording.close()
     samples = np.concatenate([block.samples for block in blocks])
-    damaged = np.flatnonzero(~np.isfinite(samples).all(axis=1))
+    # Block by block, since a recording may be as large as memory bears. NaN is not loud, but no sound either.
+    damaged = np.flatnonzero(np.concatenate([~(np.abs(block.samples) <= LOUDEST).all(axis=1) for block in blocks]))
     if len(damaged):
+        nan = not np.isfinite(samples[damaged]).all()
+        what = "not a number (NaN or infinite)" if nan else f"louder than {LOUDEST:g} times full scale"
         raise AudioError(
-            f"{path} holds {len(damaged)} frames that are not a number (NaN or infinite), the first at "
-            f"{damaged[0] / recording.sample_rate:.3f} s; a recording must hold numbers throughout"
+            f"{path} holds {len(damaged)} frames that are {what}, the first at "
+            f"{damaged[0] / recording.sample_rate:.3f} s; a recording must hold sound throughout"
         )
     return AudioBlock(samples, recording.sample_rate)
 

@@ -55,8 +55,8 @@ class Resampler:
 
 
 def resample_clip(block: AudioBlock, channel: int | None = None) -> NDArray[np.float32]:
-    """A whole recording at 16 kHz mono, (n,) with n = frames * 16000 / rate, rounded."""
+    """A whole recording at 16 kHz mono, (n,) with n = frames * 16000 / rate, rounded; at least one sample."""
     resampler = Resampler(block.sample_rate, channel)
     clip = np.concatenate([resampler.process(block.samples), resampler.flush()])
-    length = round(len(block.samples) * SAMPLE_RATE / block.sample_rate)
+    length = max(1, round(len(block.samples) * SAMPLE_RATE / block.sample_rate))
     return np.pad(clip[:length], (0, max(0, length - len(clip))))

@@ -11,6 +11,8 @@ from asdstream.audio.source import AudioError
 MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 192_000
 MAX_CHANNELS = 32
+LOUDEST = 1e6
+"""Times full scale. A sample beyond this is damage like a NaN, and would leave the resampler ringing."""
 
 Encoding = Literal["u8", "s16le", "s24le", "s32le", "f32le", "f64le"]
 """How one sample is written: unsigned or signed integer or IEEE float, bits, little endian."""

@@ -117,6 +117,19 @@ def test_a_recording_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_a_recording_louder_than_any_sound_is_refused(tmp_path: Path) -> None:
+    samples = np.zeros(100, np.float32)
+    samples[80:] = 1e30
+    soundfile.write(tmp_path / "absurd.wav", samples, 16_000, "FLOAT")
+    with pytest.raises(AudioError, match=r"absurd\.wav holds 20 frames that are louder than .* first at 0\.005 s"):
+        read_recording(tmp_path / "absurd.wav")
+
+
+def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"\.wav cannot be read: File name too long"):
+        find_recordings([tmp_path / f"{'long' * 100}.wav"])
+
+
 def test_as_fast_as_asked_every_sample_is_played_and_each_file_begins_anew(tmp_path: Path) -> None:
     first, second = write(tmp_path / "1.wav", 1.3), write(tmp_path / "2.flac", 0.7, 48_000, 2)
     source = FileSource([tmp_path], realtime=False)

@@ -26,6 +26,10 @@ def test_one_channel_can_be_picked_instead() -> None:
     assert np.array_equal(downmix(samples, 2), samples[:, 2])
 
 
+def test_a_recording_shorter_than_one_sample_at_16_khz_is_one_sample() -> None:
+    assert resample_clip(AudioBlock(np.full((1, 1), 0.1, np.float32), 48_000)).shape == (1,)
+
+
 @pytest.mark.parametrize("sample_rate", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000])
 def test_a_tone_keeps_its_pitch_level_and_time_at_every_rate(sample_rate: int) -> None:
     clip = resample_clip(AudioBlock(tone(1000.0, sample_rate, 1.0)[:, None], sample_rate))
