@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from asdstream.config_problems import problem
+from asdstream.mqtt.topics import LEVEL
 
 CREDENTIALS_NAME = "asdstream"
 """Under which the unit loads the folder of secrets."""
 _TEXT_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
-_TOPIC_LEVEL = r"^[a-z0-9_-]{1,64}$"
+_TOPIC_LEVEL = rf"^{LEVEL}$"
 _NAME = r"^[A-Za-z0-9_-]{1,64}$"
 _DISCOVERY_PREFIX = r"^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,3}$"
 _DEVICE = r"^(auto|cpu|cuda|cuda:\d{1,2})$"

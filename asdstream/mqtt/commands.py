@@ -11,16 +11,18 @@ from pydantic_core import from_json
 
 from asdstream.errors import AsdstreamError
 from asdstream.mqtt.payloads import SECONDS, Moment, Payload
+from asdstream.mqtt.topics import TRANSACTION_LEVEL
 
 MAX_COMMAND_BYTES = 16_384
 """The longest command that makes sense has a few hundred."""
 SHORTEST_RECORDING_S = 10.0
 LONGEST_RECORDING_S = 600.0
-_TRANSACTION = r"^[A-Za-z0-9_-]{1,64}$"
+_TRANSACTION = rf"^{TRANSACTION_LEVEL}$"
 _ACTOR = r"^[\w.@+'-]+( [\w.@+'-]+)*$"
-_ULID = r"^[0-9A-HJKMNP-TV-Z]{26}$"
+CLIP_ID = r"^[0-9A-HJKMNP-TV-Z]{26}$"
+"""A ULID."""
 _RIGHT = {
-    _ULID: "should be a ULID, 26 of the characters 0-9 and A-Z",
+    CLIP_ID: "should be a ULID, 26 of the characters 0-9 and A-Z",
     _TRANSACTION: "should be 1 to 64 of the characters A-Z, a-z, 0-9, - and _",
     _ACTOR: "should be a name of letters, digits, single spaces and . @ + ' - _",
 }
@@ -78,7 +80,7 @@ class EnrollArgs(Args):
 class ClipArgs(Args):
     """Which sound."""
 
-    clip: str = Field(pattern=_ULID, description="As in the alarm.")
+    clip: str = Field(pattern=CLIP_ID, description="As in the alarm.")
     part: Literal["alarm", "reference"] = Field(
         default="alarm", description="The sound around the raise, or the normal sound that it was compared with."
     )

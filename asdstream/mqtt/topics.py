@@ -5,17 +5,18 @@ import re
 from asdstream.errors import AsdstreamError
 
 ROOT = "asd/v1"
-_LEVEL = re.compile(r"[a-z0-9_-]{1,64}")
-_TRANSACTION_LEVEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ALARM_LEVEL = re.compile(r"[a-z0-9_.-]{1,128}")
+LEVEL = r"[a-z0-9_-]{1,64}"
+"""What a site, a node, a channel or a verb may be called."""
+TRANSACTION_LEVEL = r"[A-Za-z0-9_-]{1,64}"
+ALARM_LEVEL = r"[a-z0-9_.-]{1,128}"
 
 
 class TopicError(AsdstreamError):
     """A name that cannot be a level of a topic."""
 
 
-def _level(name: str, meaning: str, allowed: re.Pattern[str] = _LEVEL) -> str:
-    if not allowed.fullmatch(name):
+def _level(name: str, meaning: str, allowed: str = LEVEL) -> str:
+    if not re.fullmatch(allowed, name):
         raise TopicError(f'{meaning} should be a short name of a-z, 0-9, - and _ to stand in a topic, not "{name}"')
     return name
 
@@ -50,7 +51,7 @@ class Topics:
 
     def alarm_state(self, alarm_id: str) -> str:
         """The alarm as it stands; retained, emptied when back to normal."""
-        return f"{self.root}/alarm/{_level(alarm_id, 'the alarm', _ALARM_LEVEL)}/state"
+        return f"{self.root}/alarm/{_level(alarm_id, 'the alarm', ALARM_LEVEL)}/state"
 
     def command(self, verb: str) -> str:
         """What somebody asks of the daemon; inbound."""
@@ -58,7 +59,7 @@ class Topics:
 
     def reply(self, transaction: str) -> str:
         """The answer to a command, for whoever chose that transaction."""
-        return f"{self.root}/reply/{_level(transaction, 'the transaction', _TRANSACTION_LEVEL)}"
+        return f"{self.root}/reply/{_level(transaction, 'the transaction', TRANSACTION_LEVEL)}"
 
     def _channel(self, channel: str, leaf: str) -> str:
         return f"{self.root}/channel/{_level(channel, 'the channel')}/{leaf}"

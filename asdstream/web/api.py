@@ -1,5 +1,6 @@
 """What the page asks for and asks to be done, as JSON; only for those who have logged in."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
 
@@ -8,12 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from asdstream.mqtt.commands import CommandError, CommandPayload, EnrollArgs, read_command
+from asdstream.mqtt.commands import CLIP_ID, CommandError, CommandPayload, EnrollArgs, read_command
 from asdstream.web.access import Access, from_own_page
 from asdstream.web.asking import NoAnswerError, shown_reply
 from asdstream.web.clips import ClipError, Clips
 from asdstream.web.event_stream import EventStream, Listener, encode
-from asdstream.web.fleet import CLIP_ID
 from asdstream.web.fleet_watch import FleetWatch
 from asdstream.web.history import MOST_AT_ONCE, Filter
 from asdstream.web.rate_limit import RateLimit
@@ -150,7 +150,7 @@ class Api:
         media_type: str = "application/json",
     ) -> Response:
         node, clip = request.query_params.get("node", ""), request.path_params["clip"]
-        if not is_node(node) or not CLIP_ID.fullmatch(clip):
+        if not is_node(node) or not re.fullmatch(CLIP_ID, clip):
             return _wrong('a clip is asked for by its id and node="site/node"')
         if not self._watch.knows(node):
             return _wrong("there is no such node", 404)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from asdstream.mqtt.commands import CLIP_ID
 from asdstream.mqtt.payloads import (
     AlarmPayload,
     EventPayload,
@@ -20,6 +21,7 @@ from asdstream.mqtt.payloads import (
     StatusPayload,
     utc_text,
 )
+from asdstream.mqtt.topics import ALARM_LEVEL
 from asdstream.web.bounded import OutOfBoundsError, bounded
 from asdstream.web.fleet_node import Channel, Node
 from asdstream.web.score_trace import ScoreTrace
@@ -32,10 +34,7 @@ MOST_ALARMS = 4096
 SETTLE_S = 3.0
 """After connecting, what the broker has kept comes within moments; what was known before reads unknown till then."""
 _MACHINE = re.compile(r"[A-Za-z0-9_-]{0,64}")
-_ALARM_ID = re.compile(r"[a-z0-9_.-]{1,128}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CLIP_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
-"""A ULID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +290,7 @@ def _is_machine(name: str) -> bool:
 
 def _shown_alarm(content: dict[str, Any]) -> dict[str, Any]:
     """An alarm whose ids are ids; raises OutOfBoundsError where they are not."""
-    if not _ALARM_ID.fullmatch(content["alarm_id"]) or not _MACHINE.fullmatch(content["machine"]):
+    if not re.fullmatch(ALARM_LEVEL, content["alarm_id"]) or not _MACHINE.fullmatch(content["machine"]):
         raise OutOfBoundsError("an alarm that no daemon would name so")
     if content["channel"] and not is_channel(content["channel"]):
         raise OutOfBoundsError("an alarm of a channel that cannot be")
@@ -299,6 +298,6 @@ def _shown_alarm(content: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(found, dict)  # noqa: S101
     clip = found.get("clip")
     # An alarm must not be lost over a clip that is named oddly, and the name goes into addresses.
-    if "clip" in found and not (isinstance(clip, str) and CLIP_ID.fullmatch(clip)):
+    if "clip" in found and not (isinstance(clip, str) and re.fullmatch(CLIP_ID, clip)):
         found["clip"] = None
     return found

@@ -4,22 +4,19 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from asdstream.mqtt.topics import ROOT
+from asdstream.mqtt.topics import ALARM_LEVEL, LEVEL, ROOT, TRANSACTION_LEVEL
 
 Leaf = Literal["status", "info", "score", "health", "alarm", "event", "reply"]
 
-_NAME = r"[a-z0-9_-]{1,64}"
 _TOPIC = re.compile(
-    rf"{ROOT}/(?P<node>{_NAME}/{_NAME})/(?:"
+    rf"{ROOT}/(?P<node>{LEVEL}/{LEVEL})/(?:"
     r"(?P<own>status|info)"
-    rf"|channel/(?P<channel>{_NAME})/(?P<leaf>score|health)"
-    r"|alarm/(?P<alarm>[a-z0-9_.-]{1,128})/state"
+    rf"|channel/(?P<channel>{LEVEL})/(?P<leaf>score|health)"
+    rf"|alarm/(?P<alarm>{ALARM_LEVEL})/state"
     r"|(?P<event>event)/alarm"
-    r"|reply/(?P<transaction>[A-Za-z0-9_-]{1,64})"
+    rf"|reply/(?P<transaction>{TRANSACTION_LEVEL})"
     r")"
 )
-_NODE = re.compile(rf"{_NAME}/{_NAME}")
-_CHANNEL = re.compile(_NAME)
 
 LARGEST_BYTES = {
     "status": 4_096,
@@ -69,9 +66,9 @@ def read_topic(topic: str) -> Address | None:
 
 def is_node(text: str) -> bool:
     """Whether `text` is a node's key, "site/node"."""
-    return _NODE.fullmatch(text) is not None
+    return re.fullmatch(rf"{LEVEL}/{LEVEL}", text) is not None
 
 
 def is_channel(text: str) -> bool:
     """Whether `text` can be the id of a channel."""
-    return _CHANNEL.fullmatch(text) is not None
+    return re.fullmatch(LEVEL, text) is not None
