@@ -170,7 +170,7 @@ class TrainingLoop:
             on_note: hears of what a user should know, in the first process: that the memory was too small.
 
         Raises:
-            TrainerError: a loss that is not finite, too little memory, or a worker that died.
+            TrainerError: a loss or gradient that is not finite, too little memory, or a worker that died.
             DataError: sound that cannot be read.
         """
         self._start_alike()
@@ -257,6 +257,12 @@ class TrainingLoop:
         try:
             self._processes.sum_gradients(self._parameters)
             norm = float(nn.utils.clip_grad_norm_(self._parameters, self._settings.gradient_clip))
+            # Weights that are not numbers would be found out by the next loss, after they may have been saved.
+            if not math.isfinite(norm):
+                raise TrainerError(
+                    f"the gradient of the stage {self._objective.stage} is {norm} at step {self._step + 1}; "
+                    "a smaller learning_rate may help"
+                )
             self._optimiser.step()
         except RuntimeError as error:
             if not is_out_of_memory(error):

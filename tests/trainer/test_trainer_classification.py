@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from asdstream.audio.simulator.simulator import Simulator
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs
 from trainer.classification import ClassificationObjective, least_crop_seconds
+from trainer.errors import DataError
 from trainer.heads import ClassificationHead, SoftmaxHead, SubCentreArcFace
 from trainer.networks import EmbeddingNetwork, fusion, phase_one, phase_two
 from trainer.pseudo_attributes import pseudo_attributes
 from trainer.randomness import torch_generator
-from trainer.sound import Recording
+from trainer.recipe import Phase1Settings
+from trainer.sound import Recording, TrainingSound
+from trainer.stages.labels import check_labels
 from trainer.waveforms import Waveforms
 
 RATE = 16_000
@@ -293,6 +297,16 @@ def test_pseudo_attributes_can_be_learnt(tmp_path: Path) -> None:
     torch.manual_seed(1)
     losses = learn(objective(waveforms, labels, network, crop_seconds=1.0), steps=20, batch_size=8, rate=0.01)
     assert np.mean(losses[-3:]) < 0.75 * np.mean(losses[:3])
+
+
+def test_two_classes_leave_the_scale_of_arcface_open_which_is_said_before_the_training(tmp_path: Path) -> None:
+    made = waveforms_of([tone(500.0, 0), tone(1000.0, 1)], tmp_path).recordings
+    labelled = (replace(one, label=label) for one, label in zip(made, ("fan", "pump"), strict=True))
+    sound = TrainingSound(tuple(labelled), ())
+    with pytest.raises(DataError, match=r"the stage phase1 tells 2 classes apart, .*; set scale in its table"):
+        check_labels(sound, Phase1Settings(loss="arcface"), "phase1")
+    check_labels(sound, Phase1Settings(loss="arcface", scale=8.0), "phase1")
+    check_labels(sound, Phase1Settings(), "phase1")
 
 
 def test_phase_one_learns_to_tell_simulated_machines_apart(tmp_path: Path) -> None:

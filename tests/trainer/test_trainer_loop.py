@@ -32,8 +32,8 @@ class Counter(nn.Module):
 class Regression:
     """Noisy inputs and dropout, so that every kind of randomness matters.
 
-    The memory holds `room` examples, the loss is not a number where it is `poisoned`, and the example `broken` cannot
-    be read.
+    The memory holds `room` examples, the loss is not a number where it is `poisoned` and has no slope where it is
+    `steep`, and the example `broken` cannot be read.
     """
 
     stage = "regression"
@@ -43,6 +43,7 @@ class Regression:
         examples: int = 10,
         *,
         poisoned: bool = False,
+        steep: bool = False,
         broken: int = -1,
         room: int = 1000,
         error: RuntimeError | None = None,
@@ -50,6 +51,7 @@ class Regression:
     ) -> None:
         self.examples = examples
         self._poisoned = poisoned
+        self._steep = steep
         self._broken = broken
         self._room = room
         self._error = error or torch.OutOfMemoryError("CUDA out of memory")
@@ -70,6 +72,8 @@ class Regression:
         if len(inputs) > self._room:
             raise self._error
         loss = (answer - wanted).abs().mean()
+        if self._steep:
+            return (loss - loss.detach()).sqrt()
         return loss * torch.nan if self._poisoned else loss
 
 
@@ -316,6 +320,14 @@ def test_the_checkpoint_of_another_network_is_one_sentence(tmp_path: Path) -> No
 def test_a_loss_that_is_not_a_number_ends_the_run_with_advice(tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match="at step 1; a smaller learning_rate may help"):
         loop(Regression(poisoned=True), tmp_path).run()
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_before_it_reaches_the_weights(tmp_path: Path) -> None:
+    objective = Regression(steep=True)
+    before = [value.detach().clone() for value in objective.module.parameters()]
+    with pytest.raises(TrainerError, match=r"the gradient of the stage regression is \w+ at step 1; a smaller"):
+        loop(objective, tmp_path).run()
+    assert all(torch.equal(*pair) for pair in zip(before, objective.module.parameters(), strict=True))
 
 
 def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trainer.randomness import derived_seed
 from trainer.recipe import ClassificationSettings, Phase1Settings, Phase2Settings
 from trainer.stages.encoders import encoder_before, encoder_product, needs_before
 from trainer.stages.first_windows import embeddings
-from trainer.stages.labels import Labelled, heard, labelled
+from trainer.stages.labels import Labelled, check_scale, heard, labelled
 from trainer.stages.order import StageName
 from trainer.stages.part import Part
 from trainer.stages.recognition import measure_recognition
@@ -87,6 +87,7 @@ def train_classes(
     """Train a network on classes; returns how well it tells them apart."""
     if len(labels.classes) < 2:
         raise DataError(f"all recordings that {name} hears sound alike, so it has nothing to tell apart; give more")
+    check_scale(labels.classes, settings, name)
     torch.manual_seed(derived_seed(run.recipe.seed, name, "head"))
     objective = ClassificationObjective(
         name,

@@ -57,6 +57,15 @@ def labelled(sound: TrainingSound, settings: ClassificationSettings, embed: Embe
     return Labelled(recordings, tuple(classes.index(label) if label else NONE for label in labels), classes)
 
 
+def check_scale(classes: Sequence[str], settings: ClassificationSettings, stage: str) -> None:
+    """Raise DataError where so few classes leave the scale of ArcFace open."""
+    if settings.loss == "arcface" and settings.scale is None and len(classes) < 3:
+        raise DataError(
+            f"the stage {stage} tells {len(classes)} classes apart, for which the scale of ArcFace does not follow; "
+            'set scale in its table, 8 for instance, or loss = "cross_entropy"'
+        )
+
+
 def check_labels(sound: TrainingSound, settings: ClassificationSettings, stage: str) -> None:
     """Raise DataError where there is nothing to tell apart."""
     classes = labelled(sound, settings).classes
@@ -66,3 +75,5 @@ def check_labels(sound: TrainingSound, settings: ClassificationSettings, stage: 
             f"the stage {stage} tells recordings apart by machine and attributes, and {found}; give more machines, "
             f"set pseudo_attributes = true in [{stage}], or leave the stage out"
         )
+    if not settings.pseudo_attributes:
+        check_scale(classes, settings, stage)
