@@ -166,6 +166,19 @@ class Clips:
                 log.warning("clip_not_kept", clip=one.order.clip, problem="the disk cannot keep up")
 
     def _write(self, cut: _Cut) -> None:
+        clip = cut.order.clip
+        try:
+            self._keep(cut)
+        except OSError as error:
+            log.warning("clip_not_kept", clip=clip, problem=error.strerror or str(error))
+        except Exception:
+            # Sound beside an alarm is not worth the alarms to come.
+            log.exception("clip_not_kept", clip=clip)
+        finally:
+            with self._lock:
+                self._unfinished.discard(clip)
+
+    def _keep(self, cut: _Cut) -> None:
         order, window = cut.order, cut.order.window
         started = window.started_at + (cut.begin - window.start) / SAMPLE_RATE
         raised_s = (window.start + len(window.samples) - cut.begin) / SAMPLE_RATE
@@ -182,36 +195,34 @@ class Clips:
             panels.append(
                 MapPanel(f"louder than expected, in the {len(window.samples) / SAMPLE_RATE:g} s to the raise", found)
             )
-        try:
-            parts[PICTURE] = picture_of(panels)
-            facts = {
-                "schema": "asd.clip/1",
-                "clip": order.clip,
-                **order.facts,
-                "channel": window.channel,
-                "started": utc_text(started),
-                "ended": utc_text(started + len(cut.samples) / SAMPLE_RATE),
-                "raised_s": round(raised_s, 3),
-                "sentence": order.sentence,
-                "reference": order.normal_label,
-                "started_utc_s": started,
-                "error_map": None
-                if found is None
-                else {"begins_s": round((window.start - cut.begin) / SAMPLE_RATE, 3), **found.to_dict()},
-            }
-            self.folder.put(order.clip, parts, facts)
-            log.info("clip_kept", clip=order.clip, channel=window.channel, seconds=len(cut.samples) / SAMPLE_RATE)
-        except OSError as error:
-            log.warning("clip_not_kept", clip=order.clip, problem=error.strerror or str(error))
-        finally:
-            with self._lock:
-                self._unfinished.discard(order.clip)
+        parts[PICTURE] = picture_of(panels)
+        facts = {
+            "schema": "asd.clip/1",
+            "clip": order.clip,
+            **order.facts,
+            "channel": window.channel,
+            "started": utc_text(started),
+            "ended": utc_text(started + len(cut.samples) / SAMPLE_RATE),
+            "raised_s": round(raised_s, 3),
+            "sentence": order.sentence,
+            "reference": order.normal_label,
+            "started_utc_s": started,
+            "error_map": None
+            if found is None
+            else {"begins_s": round((window.start - cut.begin) / SAMPLE_RATE, 3), **found.to_dict()},
+        }
+        self.folder.put(order.clip, parts, facts)
+        log.info("clip_kept", clip=order.clip, channel=window.channel, seconds=len(cut.samples) / SAMPLE_RATE)
 
     def _answer(self, asked: _Asked) -> None:
         try:
             asked.answer.set_result(self._found(asked))
-        except (CommandRefusedError, OSError, ValueError) as error:
-            asked.answer.set_exception(error)
+        except CommandRefusedError as refused:
+            asked.answer.set_exception(refused)
+        except Exception as error:
+            # Files of which somebody asks may be damaged; that is theirs to know, and no reason to stop.
+            log.warning("clip_not_read", clip=asked.clip, problem=f"{type(error).__name__}: {error}")
+            asked.answer.set_exception(CommandRefusedError(f"clip {asked.clip} is damaged and cannot be read"))
 
     def _found(self, asked: _Asked) -> ClipSound:
         facts = self.folder.facts(asked.clip)

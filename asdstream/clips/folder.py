@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ ALARM, REFERENCE, PICTURE, FACTS = "flac", "reference.flac", "png", "json"
 PARTS = (ALARM, REFERENCE, PICTURE, FACTS)
 """What follows the name of a clip; the facts are written last, so that with them the clip is whole."""
 _FILE = re.compile(r"(?P<clip>[0-9A-Z]{26})\.(flac|reference\.flac|png|json)")
+_HALF_WRITTEN = re.compile(rf"\.{_FILE.pattern}\.\w+")
+"""As `atomic` names it."""
 LEFT_S = 60.0
 MODE = 0o640
 """Sound of a place where people work is not for everybody on the box."""
@@ -44,16 +47,20 @@ class ClipFolder:
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
         path.mkdir(parents=True, exist_ok=True, mode=0o750)
-        for file in path.glob(".*"):
-            # What a crash has left half written; another daemon, which this one is to follow, may be writing still.
-            if utc() - file.stat().st_mtime > LEFT_S:
-                file.unlink(missing_ok=True)
         for file in path.iterdir():
-            name = _FILE.fullmatch(file.name)
-            if name is not None:
-                stat = file.stat()
-                before = self._held.get(name["clip"], _Held(0, 0.0))
-                self._held[name["clip"]] = _Held(before.size + stat.st_size, max(before.written, stat.st_mtime))
+            # Another daemon, which this one is to follow, may be writing and deleting still.
+            with suppress(FileNotFoundError):
+                self._find(file)
+
+    def _find(self, file: Path) -> None:
+        """Take a file of the folder into account; one that a crash has left half written is deleted."""
+        name = _FILE.fullmatch(file.name)
+        if name is not None:
+            stat = file.stat()
+            before = self._held.get(name["clip"], _Held(0, 0.0))
+            self._held[name["clip"]] = _Held(before.size + stat.st_size, max(before.written, stat.st_mtime))
+        elif _HALF_WRITTEN.fullmatch(file.name) and self._utc() - file.stat().st_mtime > LEFT_S:
+            file.unlink()
 
     @property
     def used_bytes(self) -> int:

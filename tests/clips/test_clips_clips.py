@@ -216,6 +216,37 @@ def test_a_disk_that_takes_nothing_costs_the_clip_and_leaves_nothing_half_writte
         room.ask()
 
 
+def test_a_picture_that_cannot_be_drawn_costs_the_clip_and_nothing_else(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> bytes:
+        raise MemoryError
+
+    room.hear(10, 25)
+    with monkeypatch.context() as patch:
+        patch.setattr("asdstream.clips.clips.picture_of", fails)
+        room.clips.begin(room.order(20))
+        with capture_logs() as logs:
+            room.work()
+    assert [line["event"] for line in logs] == ["clip_not_kept"]
+    with pytest.raises(CommandRefusedError, match="there is no clip"):
+        room.ask()
+    room.clips.begin(room.order(20, OTHER))
+    assert len(room.ask(OTHER)) == 8 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize(("part", "content"), [("flac", b"fLaC" * 50_000), ("json", b"{}"), ("json", b"{")])
+def test_who_asks_for_a_damaged_clip_is_told_and_the_next_is_answered(room: Room, part: str, content: bytes) -> None:
+    room.hear(10, 25)
+    for clip in (CLIP, OTHER):
+        room.clips.begin(room.order(20, clip))
+    room.work()
+    (room.path / f"{CLIP}.{part}").write_bytes(content)
+    with pytest.raises(CommandRefusedError, match=f"clip {CLIP} is damaged and cannot be read"):
+        room.ask(most=100_000)
+    assert len(room.ask(OTHER)) == 8 * SAMPLE_RATE
+
+
 def test_more_alarms_at_once_than_can_be_held_have_no_clip(room: Room) -> None:
     room.hear(10, 20)
     with capture_logs() as logs:
@@ -246,5 +277,17 @@ def test_what_a_crash_has_left_half_written_is_removed(room: Room) -> None:
     half.write_bytes(b"half")
     ClipFolder(room.path, 1_000_000, 3_600.0)
     assert half.exists(), "another daemon may be writing it"
-    ClipFolder(room.path, 1_000_000, 3_600.0, lambda: half.stat().st_mtime + 61.0)
+    later = half.stat().st_mtime + 61.0
+    foreign = room.path / ".snapshots"
+    foreign.mkdir()
+    ClipFolder(room.path, 1_000_000, 3_600.0, lambda: later)
     assert not half.exists()
+    assert foreign.exists(), "what is no clip belongs to others"
+
+
+def test_a_clip_that_another_daemon_deletes_meanwhile_is_no_obstacle(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = room.path / f"{CLIP}.flac"
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone]))
+    assert ClipFolder(room.path, 1_000_000, 3_600.0).used_bytes == 0
