@@ -119,6 +119,32 @@ def test_a_range_that_falls_is_refused() -> None:
     assert refusal(text) == ("small.toml:4: sound.machines[0].snr_db: should begin with the smaller value, not 9")
 
 
+FAN, SECOND_FAN = '{machine_type = "fan"}', '{machine_type = "fan", identity = 2}'
+
+
+@pytest.mark.parametrize(
+    ("sound", "sentence"),
+    [
+        (f"machines = [{FAN}, {SECOND_FAN}]", "sound.machines[1].machine_type: is fan a second time; a bundle knows"),
+        ("variety = {identities = [3, 4, 3]}", "sound.variety.identities: should name 3 once"),
+        ('variety = {identities = "3-5, 4"}', "sound.variety.identities: should name 4 once"),
+        ('variety = {identities = "5-3"}', "sound.variety.identities: should be a list of numbers, or a text such as"),
+        ('variety = {machine_types = ["fan", "fan"]}', "sound.variety.machine_types: should name fan once"),
+        ('machines = [{machine_type = "fan", snr_db = [0, inf]}]', "sound.machines[0].snr_db[1]: should be a finite"),
+        ("variety = {seconds = nan}", "sound.variety.seconds: should be a finite number"),
+    ],
+)
+def test_sound_that_cannot_be_made_is_refused_at_its_line(sound: str, sentence: str) -> None:
+    assert refusal(SMALL.replace('kind = "folder"', f'kind = "simulator"\n{sound}')).startswith(
+        f"small.toml:4: {sentence}"
+    )
+
+
+def test_a_folder_s_machine_is_named_once() -> None:
+    text = SMALL.replace('kind = "folder"', 'kind = "folder"\nmachines = ["fan", "pump", "fan"]')
+    assert refusal(text) == "small.toml:4: sound.machines: should name fan once"
+
+
 def test_text_that_is_not_toml_and_a_file_that_is_not_there_are_one_sentence(tmp_path: Path) -> None:
     assert refusal("name = \n").startswith("small.toml:1: not TOML: ")
     with pytest.raises(RecipeError, match="cannot be read: No such file"):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
 
 from asdstream.config_problems import problem
-from trainer.recipe.table import Range, Table, not_empty
+from trainer.recipe.table import Range, Table, each_once, not_empty
 
 
 def _listed(value: object) -> object:
@@ -15,7 +15,7 @@ def _listed(value: object) -> object:
     numbers: list[int] = []
     for part in value.split(","):
         first, _, last = part.strip().partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
             raise problem('should be a list of numbers, or a text such as "0, 2-10"')
         numbers += range(int(first), int(last or first) + 1)
     return tuple(numbers)
@@ -27,12 +27,12 @@ class VarietySettings(Table):
     Each type, identity, operating point and state is a class of its own for the stages that tell recordings apart.
     """
 
-    machine_types: tuple[str, ...] | None = Field(
+    machine_types: Annotated[tuple[str, ...], AfterValidator(each_once)] | None = Field(
         default=None, description="All that the simulator knows where left out"
     )
-    identities: Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_listed), AfterValidator(not_empty)] = Field(
-        default=(0, 2, 3), description='Machines of each type: a list, or a text such as "0, 2-10"'
-    )
+    identities: Annotated[
+        tuple[NonNegativeInt, ...], BeforeValidator(_listed), AfterValidator(not_empty), AfterValidator(each_once)
+    ] = Field(default=(0, 2, 3), description='Machines of each type: a list, or a text such as "0, 2-10"')
     points: int = Field(
         default=1,
         ge=1,
@@ -72,7 +72,7 @@ class SimulatedMachine(Table):
     """A simulated machine that the bundle knows: it gets prototypes and a calibration."""
 
     machine_type: str
-    identity: int = 0
+    identity: NonNegativeInt = 0
     snr_db: Range = (12.0, 15.0)
     load: Range = (0.6, 0.6)
     recordings: int = Field(
@@ -103,6 +103,14 @@ class SimulatorSound(SoundSettings):
     def _there_is_sound(self) -> "SimulatorSound":
         if self.variety is None and not self.machines:
             raise problem("should have at least one element, or a variety beside it", "machines")
+        types = [machine.machine_type for machine in self.machines]
+        for place, machine_type in enumerate(types):
+            if machine_type in types[:place]:
+                raise problem(
+                    "is {machine_type} a second time; a bundle knows each type once",
+                    *("machines", place, "machine_type"),
+                    machine_type=machine_type,
+                )
         return self
 
 
@@ -110,7 +118,9 @@ class FolderSound(SoundSettings):
     """Training sound from a folder in the DCASE layout, given with --data."""
 
     kind: Literal["folder"]
-    machines: tuple[str, ...] | None = Field(default=None, description="All that are found where left out")
+    machines: Annotated[tuple[str, ...], AfterValidator(each_once)] | None = Field(
+        default=None, description="All that are found where left out"
+    )
     held_out: float = Field(
         default=0.15, gt=0.0, lt=1.0, description="Share of source clips that only the calibration hears"
     )

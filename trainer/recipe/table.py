@@ -10,9 +10,9 @@ Value = TypeVar("Value")
 
 
 class Table(BaseModel):
-    """A table that knows all its keys and does not change."""
+    """A table that knows all its keys, whose numbers are finite, and that does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -25,6 +25,14 @@ def not_empty(values: tuple[Value, ...]) -> tuple[Value, ...]:
     """Refuse an empty list."""
     if not values:
         raise problem("should have at least one element")
+    return values
+
+
+def each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Refuse a list that names something twice."""
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise problem("should name {value} once", value=value)
     return values
 
 
