@@ -1,6 +1,7 @@
 """What the commands that ask a running daemon have in common."""
 
 import getpass
+import os
 from typing import Annotated, Any
 
 import typer
@@ -24,8 +25,13 @@ class RefusedError(AsdstreamError):
 
 
 def actor_of(named: str | None) -> str:
-    """Who acts: the one that is named, else whoever has logged in."""
-    return named if named is not None else getpass.getuser()
+    """Who acts: the one that is named, else whoever has logged in, by number where nobody has given them a name."""
+    if named is not None:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def ask_daemon(

@@ -1,6 +1,5 @@
 """asdstream calibrate: the threshold that keeps a rate of false alarms, from a machine's normal sound."""
 
-import getpass
 import json
 import time
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asdstream.audio.window import WINDOW_SECONDS
+from asdstream.cli.asking import actor_of
 from asdstream.cli.options import ConfigOption, channel_of, load_config
 from asdstream.cli.output_file import OutputFile
 from asdstream.cli.store import store_of
@@ -99,7 +99,7 @@ def calibrate(
         found = [_finding(way, bank, each) for way, bank in scorer.banks.items() if bank.calibration is not None]
         _print(machine, scorer, found)
         if save and new:
-            keep_held_out(store, loaded, machine, new, getpass.getuser(), time.time(), separate_as)
+            keep_held_out(store, loaded, machine, new, actor_of(None), time.time(), separate_as)
             minutes = sum(one.seconds for one in new) / 60
             typer.echo(f"Kept {minutes:.0f} minutes; a daemon that uses {settings.store.path} goes by them in seconds.")
             if rate != configured:

@@ -11,7 +11,7 @@ import typer
 
 from asdstream import config as configuration
 from asdstream import log
-from asdstream.cli.options import PLACES, ConfigOption, config_path
+from asdstream.cli.options import ConfigOption, found_config
 from asdstream.config import DashboardConfig, WebSection
 from asdstream.errors import AsdstreamError
 from asdstream.service_manager import ServiceManager
@@ -77,9 +77,8 @@ def dashboard(
 
 
 def _settings(named: ConfigOption) -> DashboardConfig:
-    if named is None and not any(place.is_file() for place in PLACES):
-        return DashboardConfig(web=WebSection())
-    return configuration.load_dashboard(config_path(named))
+    path = named if named is not None else found_config()
+    return DashboardConfig(web=WebSection()) if path is None else configuration.load_dashboard(path)
 
 
 def _print_user(name: str) -> None:

@@ -26,12 +26,21 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 
 def config_path(named: Path | None) -> Path:
     """The configuration file to use. Raises ConfigError where none is named and none is found."""
-    if named is not None:
-        return named
+    path = named if named is not None else found_config()
+    if path is None:
+        raise ConfigError(f"no configuration: neither {PLACES[0]} nor {PLACES[1]} exists; name one with -c FILE")
+    return path
+
+
+def found_config() -> Path | None:
+    """The configuration where one is looked for. Raises ConfigError where this user may not even look."""
     for place in PLACES:
-        if place.is_file():
-            return place
-    raise ConfigError(f"no configuration: neither {PLACES[0]} nor {PLACES[1]} exists; name one with -c FILE")
+        try:
+            if place.is_file():
+                return place
+        except OSError as error:
+            raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
+    return None
 
 
 def load_config(named: Path | None) -> Config:
