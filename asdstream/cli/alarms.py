@@ -4,11 +4,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from asdstream.cli.asking import ActorOption, actor_of, ask_daemon
 from asdstream.cli.options import ConfigOption, JsonOption, load_config
+from asdstream.cli.shown import show
 
 app = typer.Typer(help="Show and handle the alarms of a running daemon.", no_args_is_help=True, rich_markup_mode=None)
 AlarmArgument = Annotated[str, typer.Argument(metavar="ALARM", help="Such as fan-1.anomaly; see the list.")]
@@ -30,7 +30,7 @@ def list_alarms(config: ConfigOption = None, as_json: JsonOption = False) -> Non
         table.add_row(
             *(alarm["alarm_id"], stands, alarm["priority"], alarm["raised_at"] or "", _how(alarm), alarm["reason"])
         )
-    Console().print(table)
+    show(table)
 
 
 @app.command("ack")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from asdstream import config
 from asdstream.bench.plan import Plan
 from asdstream.cli.output_file import OutputFile
+from asdstream.cli.shown import show
 from asdstream.config import EngineSection
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def bench(
     from asdstream.bench.bench import run_bench
 
     report = run_bench(plan, _tell)
-    Console().print(report.table())
+    show(report.table())
     if figures is not None:
         figures.write(f"{json.dumps(report.to_json(), indent=2)}\n".encode())
     if drawing is not None:

@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from asdstream.cli.options import JsonOption
+from asdstream.cli.shown import show
 
 if TYPE_CHECKING:
     from asdstream.bundle import Branch, Bundle, FusedBranch
@@ -70,7 +70,7 @@ def info(reference: BundleArgument, as_json: JsonOption = False) -> None:
     table = Table(show_header=False, box=None)
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    Console().print(table)
+    show(table)
 
 
 @app.command("verify")

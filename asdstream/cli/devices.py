@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from asdstream.audio.devices import list_devices
 from asdstream.cli.options import JsonOption
+from asdstream.cli.shown import show
 
 
 def devices(as_json: JsonOption = False) -> None:
@@ -27,4 +27,4 @@ def devices(as_json: JsonOption = False) -> None:
     table = Table("name", "stable id", "system", "rate (Hz)", "channels")
     for device in found:
         table.add_row(device.name, device.stable_id, device.host_api, str(device.sample_rate), str(device.channels))
-    Console().print(table)
+    show(table)

@@ -3,17 +3,18 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from asdstream.cli.asking import ActorOption, actor_of
 from asdstream.cli.options import ConfigOption, JsonOption, channel_of, load_config
-from asdstream.cli.store import store_of
+from asdstream.cli.shown import show
+from asdstream.cli.store import store_of, store_to_read
+from asdstream.config import Config
 from asdstream.mqtt.payloads import utc_text
 from asdstream.scoring.reference import LABEL_PREFIX
 from asdstream.store.store import Store
@@ -33,7 +34,7 @@ def list_references(machine: MachineArgument, config: ConfigOption = None, as_js
 
     settings = load_config(config)
     channels = [channel for channel in settings.channels if channel.machine == machine]
-    with _store(config, machine) as store:
+    with _checked(store_to_read(settings), settings, machine) as store:
         entries, revisions = store.references.entries(machine), store.references.revisions(machine)
         progress = progress_of(store, machine, channels)
     held_out = [entry for entry in entries if entry.held_out_hop_s is not None]
@@ -49,7 +50,6 @@ def list_references(machine: MachineArgument, config: ConfigOption = None, as_js
         }
         typer.echo(json.dumps(facts, indent=2))
         return
-    console = Console()
     table = Table("label", "from", "revision", "at", "by", "seconds", "for", box=None)
     for entry in entries:
         hop_s = entry.held_out_hop_s
@@ -58,23 +58,22 @@ def list_references(machine: MachineArgument, config: ConfigOption = None, as_js
         table.add_row(
             *(entry.label, entry.name, str(entry.revision), utc_text(entry.at), entry.actor, seconds, purpose)
         )
-    console.print(table if entries else f"{machine} has no references.")
+    show(table if entries else f"{machine} has no references.")
     if held_out:
-        console.print(f"{held_out_s / 60:.1f} minutes are held out for the calibration.", highlight=False)
+        show(f"{held_out_s / 60:.1f} minutes are held out for the calibration.")
     if progress is not None and progress.learning:
         of_all = "" if progress.problem else f"of {progress.listen_s / 60:.0f} "
-        console.print(
+        show(
             f"{machine} is learning: {progress.heard_s / 60:.0f} {of_all}minutes were listened to; "
             f"{progress.problem or 'it raises no anomaly alarm until then'}.",
-            highlight=False,
         )
     elif progress is not None and progress.report is not None:
-        console.print(f"Commissioned {utc_text(progress.report.finished_at)}: {progress.report.sentence}.")
+        show(f"Commissioned {utc_text(progress.report.finished_at)}: {progress.report.sentence}.")
     history = Table("revision", "at", "by", "change", "references", box=None)
     for change in revisions:
         history.add_row(*(str(change.revision), utc_text(change.at), change.actor, change.action, str(change.size)))
     if revisions:
-        console.print(history)
+        show(history)
 
 
 @app.command("remove")
@@ -112,10 +111,15 @@ def rollback(
         _tell(store, machine, made, as_json)
 
 
-@contextmanager
-def _store(config: ConfigOption, machine: str) -> Iterator[Store]:
+def _store(config: ConfigOption, machine: str) -> AbstractContextManager[Store]:
     settings = load_config(config)
-    with closing(store_of(settings)) as store:
+    return _checked(store_of(settings), settings, machine)
+
+
+@contextmanager
+def _checked(opened: Store, settings: Config, machine: str) -> Iterator[Store]:
+    """Refuse a machine that neither the store nor the configuration knows."""
+    with closing(opened) as store:
         if machine not in store.references.machines():
             channel_of(settings, machine)
         yield store

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from asdstream.audio.recording import find_recordings, read_recording
 from asdstream.audio.resampler import resample_clip
@@ -21,8 +20,9 @@ from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
 from asdstream.audio.windower import windows_of
 from asdstream.cli.options import ConfigOption, channel_of, load_config
+from asdstream.cli.shown import show
+from asdstream.cli.store import store_to_read
 from asdstream.config import AlarmsSection, ConfigError
-from asdstream.store.store import Store
 from asdstream.wiring import bearable_rate, embedder_of, scorer_of, separation_of, unlike_prototypes
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _from_config(config: Path | None, machine: str | None, hop: float) -> _Means
     if unlike is not None:
         typer.echo(unlike, err=True)
     embedder = embedder_of(settings.engine, loaded)
-    with closing(Store(settings.store.path)) as store:
+    with closing(store_to_read(settings)) as store:
         references = references_of(store, embedder, loaded, machine, separate_as)
     rate = bearable_rate(settings.alarms, hop)
     scorer = scorer_of(loaded, machine, channel.machine_type, rate, references, separate_as)
@@ -198,7 +198,7 @@ def _print(scores: list[RecordingScore], output: Format) -> None:
                     [row.file, row.seconds, row.score, row.largest, row.threshold, int(row.anomalous), len(row.windows)]
                 )
         case Format.TABLE:
-            table = Table(Column("file", overflow="fold"), "seconds", "windows", "score", "largest", "threshold", "")
+            table = Table("file", "seconds", "windows", "score", "largest", "threshold", "")
             for row in scores:
                 table.add_row(
                     row.file,
@@ -209,4 +209,4 @@ def _print(scores: list[RecordingScore], output: Format) -> None:
                     f"{row.threshold:.4f}",
                     "ANOMALOUS" if row.anomalous else "normal",
                 )
-            Console().print(table)
+            show(table)

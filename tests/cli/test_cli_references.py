@@ -115,3 +115,21 @@ def test_what_is_not_there_is_refused_and_nothing_changes(run: Run, arguments: t
 def test_the_sentence_for_a_machine_without_references(run: Run) -> None:
     run("remove", "fan-1", "A", "B")
     assert "fan-1 has no references." in run("list", "fan-1")
+
+
+def test_what_is_shown_is_neither_cut_nor_taken_for_markup(run: Run, tmp_path: Path) -> None:
+    label = "01JD5Z8QK3W4X5Y6Z7A8B9C0D2"
+    name = "normal sound of the fan beside the door [red], second shift.wav"
+    with closing(Store(tmp_path / "state.db")) as store:
+        new = [NewReference(label, name, b"flac", {"audiomae": np.ones((1, 32), np.float32)})]
+        store.references.add("fan-1", new, bundle="hash", actor="a foreman with a long name", at=2.0)
+    shown = run("list", "fan-1")
+    assert label in shown
+    assert name in shown
+
+
+def test_who_only_looks_leaves_no_store_behind(run: Run, tmp_path: Path) -> None:
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    assert json.loads(run("list", "fan-1", "--json"))["revision"] == 0
+    assert not list(tmp_path.glob("state.db*")), "it would belong to whoever looked, and not to the daemon"
