@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -81,6 +81,11 @@ class _Machine:
     keeping_problem: str | None = None
 
     @property
+    def hops(self) -> dict[str, float]:
+        """By channel."""
+        return {one.id: one.hop for one in self.channels}
+
+    @property
     def least_kept_s(self) -> float:
         """Of the channel of which least is in the store."""
         return min(self.kept_s.get(one.id, 0.0) for one in self.channels)
@@ -115,7 +120,7 @@ class Commissioning:
     hear it otherwise. Where what was heard gives no threshold it is listened to for a quarter longer, again and again
     up to six hours: a machine that was commissioned can raise alarms. `hear` is called by one thread, `step` by
     another; the rest may be called from any. What is made of hours of sound takes a while on a slow box and is done
-    `in_background`.
+    `in_background`. Before the first `step` nothing is changed in `store`: a configuration may only be looked at.
     """
 
     def __init__(
@@ -139,6 +144,10 @@ class Commissioning:
         self._heard: Counter[str] = Counter()
         self._failure: Exception | None = None
         self._pieces: queue.SimpleQueue[tuple[_Machine, Piece]] = queue.SimpleQueue()
+        # There may be sound in the store from which nobody learns any more.
+        self._untidy = threading.Event()
+        self._untidy.set()
+        self._tidying_problem: str | None = None
         for channel in channels:
             if channel.commissioning is not None and channel.machine not in self._machines:
                 own = tuple(one for one in channels if one.machine == channel.machine)
@@ -206,11 +215,13 @@ class Commissioning:
         """Keep the next piece, waiting at most so long for one, and conclude where there is enough."""
         if self._failure is not None:
             raise self._failure
+        if self._untidy.is_set():
+            self._tidy()
         with suppress(queue.Empty):
             self._keep(*self._pieces.get(timeout=timeout_s))
         for machine in self._machines.values():
             with self._lock:
-                if not machine.ripe:
+                if not machine.ripe or self._untidy.is_set():
                     continue
                 machine.unjudged, machine.concluding, machine.listenings = False, True, {}
             self._in_background(partial(self._conclude, machine))
@@ -234,15 +245,15 @@ class Commissioning:
                 machine.learning = machine.unjudged = machine.concluding = False
                 machine.listenings, machine.kept_s = {}, {}
                 machine.goal_s, machine.problem = machine.section.listen_s, None
-            self._store.commissionings.forget(machine.name)
+            self._untidy.set()
             return
-        hops = {one.id: one.hop for one in machine.channels}
-        if self._store.commissionings.forget_unlike(machine.name, machine.maker, hops):
-            log.warning("commissioning_begins_anew", machine=machine.name, problem="it would be heard otherwise now")
-        kept_s = _kept_s(self._store, machine.name)
+        kept_s = _kept_s(
+            self._store, machine.name, self._store.commissionings.unlike(machine.name, machine.maker, machine.hops)
+        )
         with self._lock:
             machine.kept_s = kept_s
             machine.learning = machine.unjudged = True
+            self._untidy.set()
             self._listen(machine)
         log.info(
             "commissioning",
@@ -251,6 +262,28 @@ class Commissioning:
             listen_s=machine.section.listen_s,
             problem="no anomaly alarm is raised until it has been listened to",
         )
+
+    def _tidy(self) -> None:
+        """Let go of sound from which nobody learns any more; where the store does not let it go, the next step does."""
+        self._untidy.clear()
+        kept = self._store.commissionings
+        try:
+            for name in kept.machines():
+                machine = self._machines.get(name)
+                if machine is None or not machine.learning:
+                    kept.forget(name)
+                    continue
+                unlike = kept.unlike(name, machine.maker, machine.hops)
+                if unlike:
+                    kept.let_go(unlike)
+                    log.warning("commissioning_begins_anew", machine=name, problem="it would be heard otherwise now")
+        except StoreError as error:
+            self._untidy.set()
+            if str(error) != self._tidying_problem:
+                log.warning("commissioning_sound_not_let_go_of", problem=str(error))
+            self._tidying_problem = str(error)
+            return
+        self._tidying_problem = None
 
     def _listen(self, machine: _Machine) -> None:
         machine.listenings = {one.id: self._listening(one) for one in machine.channels}
@@ -415,9 +448,9 @@ def progress_of(store: Store, machine: str, channels: Sequence[ChannelSection]) 
     return CommissioningProgress(True, heard_s, section.listen_s, report, _NO_THRESHOLD_YET if longer else None)
 
 
-def _kept_s(store: Store, machine: str) -> dict[str, float]:
+def _kept_s(store: Store, machine: str, unlike: Collection[int] = ()) -> dict[str, float]:
     kept_s: dict[str, float] = {}
-    for piece in whole(store.commissionings.pieces(machine)):
+    for piece in whole([one for one in store.commissionings.pieces(machine) if one.id not in unlike]):
         kept_s[piece.channel] = kept_s.get(piece.channel, 0.0) + piece.seconds
     return kept_s
 

@@ -21,6 +21,7 @@ from asdstream.engine.embedding import Embedding
 from asdstream.enrolment import references_of
 from asdstream.mqtt.payloads import CommissioningPayload
 from asdstream.scoring.commissioning_report import CommissioningReport
+from asdstream.store.commissionings import KeptPiece
 from asdstream.store.database import StoreError
 from asdstream.store.references import NewReference
 from asdstream.store.store import Store
@@ -100,6 +101,10 @@ class Place:
 
 
 MakePlace = Callable[..., Place]
+
+
+def kept(there: Place) -> list[KeptPiece]:
+    return there.store.commissionings.pieces("press-1")
 
 
 @pytest.fixture
@@ -244,12 +249,59 @@ def test_sound_that_would_be_heard_otherwise_now_is_listened_to_again(place: Mak
     first.hear(0, 100)
     first.commissioning.close()
     first.store.close()
-    with capture_logs() as log:
-        other = place(hop=4.0)
-    assert [line["machine"] for line in log if line["event"] == "commissioning_begins_anew"] == ["press-1"]
+    other = place(hop=4.0)
     progress = other.commissioning.progress("press-1")
     assert progress is not None
     assert progress.heard_s == 0.0
+    with capture_logs() as log:
+        other.commissioning.step(0.0)
+        other.commissioning.step(0.0)
+    assert [line["machine"] for line in log if line["event"] == "commissioning_begins_anew"] == ["press-1"]
+    assert kept(other) == []
+
+
+def test_a_configuration_that_is_only_looked_at_costs_nothing_of_what_was_heard(place: MakePlace) -> None:
+    there = place()
+    there.hear(0, 290)
+    place(hop=4.0).commissioning.progress("press-1")
+    there.hear(290, 340)
+    assert not there.commissioning.learns("a")
+    assert there.report.heard_s == 600.0
+
+
+def test_sound_from_which_nobody_learns_any_more_is_let_go_of(
+    place: MakePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = place()
+    first.hear(0, 100)
+    vectors = {"audiomae": np.eye(1, 32, dtype=np.float32)}
+    new = NewReference("A", "a.wav", b"flac", vectors)
+    first.store.references.add("press-1", [new], bundle=first.bundle.sha256, actor="ann", at=1.0)
+    with monkeypatch.context() as patch, capture_logs() as log:
+
+        def full(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        patch.setattr(type(first.store.commissionings), "forget", full)
+        first.commissioning.references_changed()
+        for _ in range(3):
+            first.commissioning.step(0.0)
+    assert [line["problem"] for line in log if line["log_level"] == "warning"] == ["the disk is full"]
+    assert kept(first), "as after a power cut"
+    first.store.close()
+    second = place()
+    second.commissioning.step(0.0)
+    assert kept(second) == []
+
+
+def test_sound_of_a_machine_that_is_not_configured_any_more_is_let_go_of(
+    place: MakePlace,
+) -> None:
+    there = place()
+    there.hear(0, 100)
+    none = Commissioning(there.store, there.bundle, (), there.config.alarms, {})
+    none.step(0.0)
+    assert kept(there) == []
 
 
 def test_a_machine_with_two_channels_has_learnt_when_both_were_heard(place: MakePlace) -> None:

@@ -5,7 +5,7 @@ one and stay unseen until all are there; then they appear, the report with them,
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,16 +87,22 @@ class Commissionings:
             _let_go(connection, _all(connection, machine))
         self._references.forget_unseen(machine)
 
-    def forget_unlike(self, machine: str, maker: str, hops: Mapping[str, float]) -> int:
-        """Let go of pieces of other channels or hops than `hops` has, or made by another; how many they were."""
-        unlike = [piece.id for piece in self.pieces(machine) if hops.get(piece.channel) != piece.hop_s]
+    def machines(self) -> list[str]:
+        """Machines of which pieces are kept."""
+        rows = self._database.read("SELECT DISTINCT machine FROM commissioning_piece ORDER BY machine")
+        return [machine for (machine,) in rows]
+
+    def unlike(self, machine: str, maker: str, hops: Mapping[str, float]) -> set[int]:
+        """The ids of pieces of other channels or hops than `hops` has, or made by another than `maker`."""
+        rows = self._database.read(
+            "SELECT id, channel, hop_s, maker FROM commissioning_piece WHERE machine = ?", (machine,)
+        )
+        return {number for number, channel, hop_s, made_by in rows if made_by != maker or hops.get(channel) != hop_s}
+
+    def let_go(self, pieces: Collection[int]) -> None:
+        """Of some pieces, by their ids."""
         with self._database.transaction() as connection:
-            of_another = connection.execute(
-                "SELECT id FROM commissioning_piece WHERE machine = ? AND maker != ?", (machine, maker)
-            )
-            gone = sorted({*unlike, *(number for (number,) in of_another)})
-            _let_go(connection, gone)
-        return len(gone)
+            _let_go(connection, sorted(pieces))
 
     def conclude(
         self,
