@@ -32,6 +32,30 @@ def problems(folder: Path, text: str) -> list[str]:
     return [line.removeprefix(prefix) for line in lines]
 
 
+def test_what_this_user_may_not_even_look_at_is_said_at_its_key(tmp_path: Path) -> None:
+    # Any error of the system will do: whoever runs the tests may be allowed everything.
+    hidden = f"{'long' * 100}/x"
+    said = problems(
+        tmp_path,
+        f"""bundle = "{hidden}"
+mqtt.username = "box"
+mqtt.password_file = "{hidden}"
+store.path = "~nobody-of-that-name/asdstream.db"
+[[channels]]
+id = "pump"
+machine = "Pump-7"
+machine_type = "pump"
+source = {{kind = "file", path = "{hidden}"}}
+""",
+    )
+    assert [line.replace(str(tmp_path / hidden), "HIDDEN") for line in said] == [
+        "1: bundle: HIDDEN cannot be looked at: File name too long",
+        "3: mqtt.password_file: HIDDEN cannot be looked at: File name too long",
+        "4: store.path: ~nobody-of-that-name/asdstream.db: there is no such user on this box",
+        "9: channels[0].source.path: HIDDEN cannot be looked at: File name too long",
+    ]
+
+
 def test_a_channel_is_all_that_must_be_said(tmp_path: Path) -> None:
     settings = load(tmp_path, CHANNEL)
     assert settings.bundle == "builtin:demo"

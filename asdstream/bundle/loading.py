@@ -55,7 +55,11 @@ def load(path: Path) -> Bundle:
 
     Raises BundleError with one sentence that says what is wrong and where.
     """
-    if not path.is_dir():
+    try:
+        is_there = path.is_dir()
+    except OSError as error:
+        raise BundleError(f"bundle {path} cannot be read: {error.strerror}") from error
+    if not is_there:
         raise BundleError(f"bundle {path}: there is no such folder")
     manifest, sha256 = read_manifest(path)
     check_present(path, manifest.files)

@@ -12,7 +12,7 @@ from asdstream.config.channel import ChannelSection
 from asdstream.config.connection import MqttSection, SiteSection
 from asdstream.config.engine import EngineSection
 from asdstream.config.errors import ConfigError
-from asdstream.config.fields import PATTERNS, Section, list_to_tuple, resolved
+from asdstream.config.fields import PATTERNS, Section, list_to_tuple, looked_at, resolved
 from asdstream.config.kept import ClipsSection, StoreSection
 from asdstream.config.log import LogSection
 from asdstream.config.served import MetricsSection, WebSection
@@ -29,7 +29,9 @@ def _bundle_reference(value: str, info: ValidationInfo) -> str:
             raise problem('a built-in bundle is named like "builtin:demo"')
         return value
     folder = resolved(Path(value), info)
-    if not (folder / "bundle.json").is_file():
+    with looked_at(folder):
+        is_bundle = (folder / "bundle.json").is_file()
+    if not is_bundle:
         raise problem("no bundle at {folder} (it has no bundle.json); name a bundle's folder", folder=folder)
     return str(folder)
 

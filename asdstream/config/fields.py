@@ -1,6 +1,8 @@
 """What the tables of the file are made of: paths against its folder, names that can stand in a topic."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -32,12 +34,26 @@ def _folder(info: ValidationInfo) -> Path:
 
 def resolved(value: Path, info: ValidationInfo) -> Path:
     """Against the folder of the file."""
-    return _folder(info) / value.expanduser()
+    try:
+        return _folder(info) / value.expanduser()
+    except RuntimeError:
+        raise problem("{path}: there is no such user on this box", path=value) from None
+
+
+@contextmanager
+def looked_at(path: Path) -> Iterator[None]:
+    """A path at which this user may not even look is a problem at its key."""
+    try:
+        yield
+    except OSError as error:
+        raise problem("{path} cannot be looked at: {reason}", path=path, reason=error.strerror) from None
 
 
 def _existing(value: Path, info: ValidationInfo) -> Path:
     path = resolved(value, info)
-    if not path.exists():
+    with looked_at(path):
+        is_there = path.exists()
+    if not is_there:
         raise problem("{path} does not exist; name an existing file or folder", path=path)
     return path
 
@@ -49,8 +65,9 @@ def _credential(value: Path, info: ValidationInfo) -> Path:
         # A whole folder that systemd loads under one name puts that name before each file's.
         candidates[:0] = [Path(credentials) / value, Path(credentials) / f"{CREDENTIALS_NAME}_{value}"]
     for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+        with looked_at(candidate):
+            if candidate.is_file():
+                return candidate
     raise problem("no file at {places}", places=" or ".join(str(candidate) for candidate in candidates))
 
 
