@@ -31,7 +31,8 @@ class _Answer:
 class Outbox(Protocol):
     """The part of the store that is needed here."""
 
-    def outbox_pending(self, limit: int, after: int = 0) -> list[OutboxRow]: ...
+    def outbox_pending(self, limit: int, after: int = 0) -> list[OutboxRow]:
+        """The oldest `limit` after `after`; from the oldest of all on where those before `after` were passed over."""
 
     def outbox_done(self, *ids: int) -> None: ...
 
@@ -161,6 +162,8 @@ class OutboxPublisher:
         """On the very connection whose start the queue knows of: on a later one the order would be lost."""
         for row in self._store.outbox_pending(self._queue.room, after=self._queue.latest):
             message = row.message
+            if row.id <= self._queue.latest:
+                self._queue.start_over()
             if not self._bucket.take():
                 self._pause_s = self._bucket.next_s
                 return

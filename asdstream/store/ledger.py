@@ -49,6 +49,8 @@ class Ledger:
         self._snapshots: dict[str, AlarmSnapshot] = {}
         self._delivered: set[int] = set()
         """Rows on disk that the broker has, but that could not be deleted yet."""
+        self._passed_over = False
+        """Whether messages from memory were given out before those of a disk that could not be read."""
         self._latest_id = store.latest_outbox_id()
         self._problem: str | None = None
         self._retry_at = 0.0
@@ -130,15 +132,19 @@ class Ledger:
     def outbox_pending(self, limit: int, after: int = 0) -> list[OutboxRow]:
         """The oldest `limit` messages whose id is larger than `after`, in order: those on disk, then those in memory.
 
-        Of a disk that cannot even be read, those in memory alone.
+        Of a disk that cannot even be read, those in memory alone; once it can, all from the oldest on, whatever `after`
+        says.
         """
         with self._lock:
             try:
-                found = self._on_disk(limit, after)
+                found = self._on_disk(limit, 0 if self._passed_over else after)
             except StoreError:
                 if self._problem is None:
                     raise
-                found = []
+                self._passed_over, found = True, []
+            else:
+                after = 0 if self._passed_over else after
+                self._passed_over = False
             return found + self._held.rows(limit - len(found), after)
 
     def outbox_done(self, *ids: int) -> None:

@@ -53,8 +53,7 @@ def listening(broker: MosquittoBroker) -> Iterator[list[int]]:
     client = MqttClient(Broker(broker.host, broker.port), "listener")
     client.subscribe("event/#", lambda _topic, payload: received.append(int(payload)), qos=1)
     client.start()
-    assert client.wait_connected(30)
-    time.sleep(0.1)
+    until(lambda: "Sending SUBACK to listener\n" in broker.log)
     try:
         yield received
     finally:
@@ -85,24 +84,25 @@ def test_after_a_connection_what_stands_is_told_before_the_outbox_which_leaves_a
         client = MqttClient(Broker(mosquitto.host, mosquitto.port), "publisher")
         publisher = OutboxPublisher(store, client, max_in_flight=10, per_second=100.0)
 
+        told: list[float] = []
+
         def tell_what_stands(connection: Connection | None) -> None:
             if connection is not None:
                 for number in standing:
                     connection.publish("event/state", str(number).encode(), qos=1, retain=False)
                     time.sleep(0.001)
+                told.append(time.monotonic())
 
         client.on_connection(tell_what_stands)
         publisher.start()
         client.start()
-        until(lambda: len(received) > len(standing))
-        began = time.monotonic()
         until(lambda: len(received) == len(standing) + 60)
-        took_s = time.monotonic() - began
+        took_s = time.monotonic() - told[0]
         publisher.stop()
         client.stop()
     assert received == [*standing, *range(60)]
     # The first ten at once, the other fifty in half a second.
-    assert 0.3 < took_s < 5.0
+    assert 0.4 < took_s < 20.0
 
 
 def test_nothing_is_deleted_while_there_is_no_broker(
@@ -204,7 +204,30 @@ def test_a_store_that_fails_for_a_while_stops_nothing(
 
     failing = Failing()
     with publishing(failing, mosquitto):  # type: ignore[arg-type]
-        assert failing.deleted.wait(10)
+        assert failing.deleted.wait(60)
+
+
+def test_messages_that_were_passed_over_are_sent_and_what_was_on_its_way_again(mosquitto: MosquittoBroker) -> None:
+    class Ledger:
+        """Of a disk that cannot be read until the newer message has left."""
+
+        def __init__(self) -> None:
+            self.waiting = [1, 2]
+            self.given = 0
+
+        def outbox_pending(self, limit: int, after: int = 0) -> list[OutboxRow]:
+            self.given += 1
+            first = {1: 2, 2: 1}.get(self.given, after + 1)
+            return [OutboxRow(one, OutboxMessage("event/alarm", b"%d" % one)) for one in self.waiting if one >= first]
+
+        def outbox_done(self, *ids: int) -> None:
+            self.waiting = [one for one in self.waiting if one not in ids]
+
+    ledger = Ledger()
+    with listening(mosquitto) as received, publishing(ledger, mosquitto) as publisher:  # type: ignore[arg-type]
+        until(lambda: not ledger.waiting and len(received) >= 2)
+        assert publisher.problem is None
+    assert sorted(set(received)) == [1, 2]
 
 
 def test_retained_messages_stay_with_the_broker(store: Store, mosquitto: MosquittoBroker) -> None:

@@ -150,6 +150,26 @@ def test_of_a_disk_that_cannot_be_read_any_more_memory_is_still_told(disk: Disk)
     assert disk.ledger.outbox_size() == 1
 
 
+def test_what_was_passed_over_on_a_disk_that_could_not_be_read_comes_once_it_can(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.tell(1)
+    with monkeypatch.context() as patch:
+
+        def unreadable(*_: object) -> None:
+            raise StoreError("disk I/O error")
+
+        for name in ("commit", "catch_up", "outbox_pending"):
+            patch.setattr(disk.store, name, unreadable)
+        disk.tell(2, 3)
+        (first, second) = disk.ledger.outbox_pending(10)
+        assert (first.message, second.message) == (message(2), message(3))
+    disk.now += RETRY_S
+    assert disk.ledger.settle()
+    assert disk.waiting(after=second.id) == [1, 2, 3]
+    assert disk.waiting(after=second.id) == []
+
+
 def test_births_go_on_from_where_the_disk_was(disk: Disk) -> None:
     assert disk.ledger.next_birth() == 1
     disk.takes(False)
