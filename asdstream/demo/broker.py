@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from asdstream.errors import AsdstreamError
@@ -62,10 +63,21 @@ class EmbeddedBroker:
             return broker
 
         self._thread.start()
-        self._broker = asyncio.run_coroutine_threadsafe(start(), self._loop).result(_START_TIMEOUT_S)
+        try:
+            self._broker = asyncio.run_coroutine_threadsafe(start(), self._loop).result(_START_TIMEOUT_S)
+        except Exception as error:
+            self._end()
+            raise DemoBrokerError(
+                f"The demo's broker did not start on port {self.port}: {str(error) or type(error).__name__}."
+            ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(_START_TIMEOUT_S)
+        # What a broker that goes away has to say would hide what came of the demo.
+        with suppress(Exception):
+            asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(_START_TIMEOUT_S)
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_START_TIMEOUT_S)

@@ -35,7 +35,7 @@ def demo_config(port: int, folder: Path) -> Config:
     """The configuration of the demo, with its broker on `port`, its store and the sound of its alarms in `folder`."""
     text = resources.files("asdstream.demo").joinpath("demo.toml").read_text()
     # The embedded broker knows no other version, and has nothing good to say to a client that tries one.
-    text += f'\n[mqtt]\nport = {port}\nprotocol = "3.1.1"\n\n[store]\npath = "{folder / "demo.db"}"\n'
+    text += f'\n[mqtt]\nport = {port}\nprotocol = "3.1.1"\n\n[store]\npath = {json.dumps(str(folder / "demo.db"))}\n'
     return configuration.parse(text, folder / "demo.toml")
 
 
@@ -48,7 +48,9 @@ def run_factory(
     that every faulty machine's alarm came over MQTT and that no healthy machine raised one.
     """
     with ExitStack() as open_parts:
-        folder = open_parts.enter_context(tempfile.TemporaryDirectory(prefix="asdstream-demo-"))
+        folder = open_parts.enter_context(
+            tempfile.TemporaryDirectory(prefix="asdstream-demo-", ignore_cleanup_errors=True)
+        )
         broker = open_parts.enter_context(EmbeddedBroker(port))
         config = demo_config(broker.port, Path(folder))
         if dashboard:
@@ -137,8 +139,8 @@ def _show(
     next_line = time.monotonic()
     while going():
         stop.wait(REDRAW_S)
-        while told < board.told:
-            console.print(board.events[told - board.told], soft_wrap=True)
+        for line in board.events[told:]:
+            console.print(line, soft_wrap=True, markup=False)
             told += 1
         if time.monotonic() >= next_line:
             next_line += PLAIN_LINE_EVERY_S

@@ -1,8 +1,7 @@
 """What a subscriber of the demo's topics has seen so far; fed with messages, free of I/O."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 STRIP_WINDOWS = 48
@@ -14,7 +13,7 @@ class MachineRow:
     """One machine: the calibrated scores of its latest windows (1 is the threshold) and its alarm."""
 
     channel: str
-    calibrated: deque[float] = field(default_factory=lambda: deque(maxlen=STRIP_WINDOWS))
+    calibrated: tuple[float, ...] = ()
     score: float | None = None
     threshold: float | None = None
     windows: int = 0
@@ -23,7 +22,9 @@ class MachineRow:
 
 
 class Scoreboard:
-    """Collects score and event messages of the given channels; `events` holds the latest of `told` lines.
+    """Collects score and event messages of the given channels; `events` holds a line for each event.
+
+    Fed by one thread, read by any: lines are only added, and the latest scores are replaced as a whole.
 
     Example:
         board = Scoreboard(["fan-1"])
@@ -32,8 +33,7 @@ class Scoreboard:
 
     def __init__(self, channels: Iterable[str]) -> None:
         self.rows = {channel: MachineRow(channel) for channel in channels}
-        self.events: deque[str] = deque(maxlen=8)
-        self.told = 0
+        self.events: list[str] = []
         self._seen_events: set[str] = set()
 
     def see_score(self, payload: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Scoreboard:
         row.windows += 1
         row.score = payload["score"]
         row.threshold = payload["threshold"]
-        row.calibrated.append(payload["calibrated"])
+        row.calibrated = (*row.calibrated, payload["calibrated"])[-STRIP_WINDOWS:]
 
     def see_event(self, payload: Mapping[str, Any]) -> None:
         """Take in one `asd.event/1` payload, unless it was seen before."""
@@ -58,7 +58,6 @@ class Scoreboard:
             row.alarms_raised += payload["transition"] == "raised"
         about = alarm["channel"] or "the box"
         self.events.append(f"{payload['ts']}  {about}: alarm {payload['transition']}: {alarm['reason']}")
-        self.told += 1
 
     def verdict(self, faulty: Iterable[str]) -> str | None:
         """None when every machine with a fault raised an alarm and no healthy one did; else what went wrong."""

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from asdstream.demo.scoreboard import STRIP_WINDOWS, MachineRow, Scoreboard
 
+EVENTS = 8
+"""How many of the latest are shown."""
 _BARS = "▁▂▃▄▅▆▇█"
 _FULL_BAR = 2.0
 """The calibrated score that fills the strip's height, so the threshold (1) stands in the middle."""
@@ -49,7 +51,8 @@ def render(board: Scoreboard, headline: str, hint: str) -> RenderableType:
     for row in board.rows.values():
         numbers = "-" if row.score is None or row.threshold is None else f"{row.score:.4f} / {row.threshold:.4f}"
         table.add_row(row.channel, state_of(row), strip(row.calibrated), numbers, str(row.windows))
-    events = Text("\n".join(board.events) or "no alarm so far", style="" if board.events else "dim")
+    latest = board.events[-EVENTS:]
+    events = Text("\n".join(latest) or "no alarm so far", style="" if latest else "dim")
     return Group(
         Panel(table, title=headline, title_align="left"),
         Panel(events, title="event/alarm", title_align="left"),
