@@ -21,7 +21,10 @@ CARD_READY_S = 2.0
 
 
 def import_sounddevice(import_module: Callable[[str], Any] = importlib.import_module) -> Any:
-    """The sounddevice module. Raises AudioError, naming the package to install, where it or PortAudio is missing."""
+    """The sounddevice module, which starts PortAudio.
+
+    Raises AudioError where that fails, and where either is missing, naming the package to install.
+    """
     try:
         return import_module("sounddevice")
     except ImportError as error:
@@ -30,6 +33,8 @@ def import_sounddevice(import_module: Callable[[str], Any] = importlib.import_mo
         raise AudioError(
             "microphones need PortAudio, which is not installed; on Debian and Ubuntu: apt install libportaudio2"
         ) from error
+    except Exception as error:  # sounddevice's own, which cannot be named without it
+        raise AudioError(f"PortAudio cannot be started, so there are no microphones: {error}") from error
 
 
 def alsa_cards() -> str:
@@ -73,13 +78,19 @@ class PortAudio:
         return self._refresh_wanted
 
     def devices(self) -> list[dict[str, Any]]:
-        """PortAudio's devices in its order, each with the name of its host API as `host_api`."""
+        """PortAudio's devices in its order, each with the name of its host API as `host_api`.
+
+        Raises AudioError where they cannot be listed.
+        """
         with self._lock:
-            apis = self._sounddevice.query_hostapis()
-            return [
-                {**device, "host_api": str(apis[device["hostapi"]]["name"])}
-                for device in self._sounddevice.query_devices()
-            ]
+            try:
+                apis = self._sounddevice.query_hostapis()
+                return [
+                    {**device, "host_api": str(apis[device["hostapi"]]["name"])}
+                    for device in self._sounddevice.query_devices()
+                ]
+            except Exception as error:  # as above
+                raise AudioError(f"the sound devices of this machine cannot be listed: {error}") from error
 
     def steady(self) -> AbstractContextManager[object]:
         """While this is held no list is made anew, so that an index looked up is still the same device when opened."""
