@@ -48,11 +48,6 @@ class Resampler:
         self._stream.clear()
         return rest
 
-    def reset(self) -> None:
-        """Forget what is held back."""
-        if self._stream is not None:
-            self._stream.clear()
-
 
 def resample_clip(block: AudioBlock, channel: int | None = None) -> NDArray[np.float32]:
     """A whole recording at 16 kHz mono, (n,) with n = frames * 16000 / rate, rounded; at least one sample."""

@@ -227,11 +227,6 @@ class SimulatorStream:
         return self._position / self._rate
 
     @property
-    def rendered_s(self) -> int:
-        """Seconds of the recording that are made already; a fault can begin here at the earliest."""
-        return self._next
-
-    @property
     def schedule(self) -> FaultSchedule | None:
         return self._schedule
 
