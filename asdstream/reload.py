@@ -1,5 +1,6 @@
 """A new configuration for a daemon that runs: looked at whole before the old one is let go."""
 
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -56,6 +57,8 @@ class Reload:
         self._signal_came = False
         self._manager.reloading()
         problem = self._read()
+        # What was only looked at holds a bundle and refers to itself: the collector might not come by for many reloads.
+        gc.collect()
         if problem is not None:
             log.error("reload_refused", problem=problem)
             self._manager.ready("goes on as it was: the new configuration was refused, the log says why")

@@ -1,3 +1,6 @@
+import gc
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -71,3 +74,33 @@ def test_what_is_wrong_is_refused_whole_and_told_to_whoever_asked(path: Path, br
     for outcome in asked:
         with pytest.raises(CommandRefusedError, match=r"goes on as it was: .*(gramophone|bundle is damaged)"):
             outcome.result(0)
+
+
+@pytest.fixture
+def nothing_is_collected_by_itself() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Circle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.usefixtures("nothing_is_collected_by_itself")
+def test_what_was_only_looked_at_is_not_kept_in_memory(path: Path, wrong: bool) -> None:
+    made: list[weakref.ref[Circle]] = []
+
+    def check(_config: Config) -> None:
+        circle = Circle()
+        made.append(weakref.ref(circle))
+        if wrong:
+            raise AsdstreamError("the bundle is damaged")
+
+    reload = Reload(path, check, ServiceManager({}))
+    reload.ask()
+    assert reload.accepted() != wrong
+    (looked_at,) = made
+    assert looked_at() is None

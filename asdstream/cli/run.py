@@ -1,5 +1,6 @@
 """asdstream run: the daemon."""
 
+import gc
 import os
 import signal
 import threading
@@ -45,3 +46,5 @@ def run(config: ConfigOption = None) -> None:
         if code or stop.is_set() or replacement is None:
             raise typer.Exit(code)
         settings = replacement
+        # There is not always room for a third bundle: the daemon that has ended goes before the next one is made.
+        gc.collect()
