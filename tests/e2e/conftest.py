@@ -14,9 +14,17 @@ MakeConfig = Callable[..., Path]
 
 @pytest.fixture
 def make_config(tmp_path: Path, small_bundle: Path) -> MakeConfig:
-    """Writes a configuration with one channel, `fan-1`, whose source is given as TOML."""
+    """Writes a configuration with one channel, whose source is given as TOML; `fan-1` unless told otherwise."""
 
-    def make(source: str, port: int, more: str = "", alarms: str = "k = 3\nn = 5") -> Path:
+    def make(
+        source: str,
+        port: int,
+        more: str = "",
+        alarms: str = "k = 3\nn = 5",
+        channel: str = "fan-1",
+        machine: str = "fan-1",
+        machine_type: str = "fan",
+    ) -> Path:
         path = tmp_path / "asdstream.toml"
         path.write_text(
             f"""
@@ -33,9 +41,9 @@ path = "state.db"
 [alarms]
 {alarms}
 [[channels]]
-id = "fan-1"
-machine = "fan-1"
-machine_type = "fan"
+id = "{channel}"
+machine = "{machine}"
+machine_type = "{machine_type}"
 source = {source}
 {more}
 """

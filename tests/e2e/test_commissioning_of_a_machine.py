@@ -11,41 +11,24 @@ from mosquitto_broker import MosquittoBroker
 from processes import DaemonProcess, Subscriber, asdstream_here, wait_until
 from small_bundle import fan_sound, strange_sound
 
+MakeConfig = Callable[..., Path]
 RunDaemon = Callable[..., DaemonProcess]
 
 
 @pytest.fixture
-def config(mosquitto: MosquittoBroker, tmp_path: Path, small_bundle: Path) -> Path:
+def config(mosquitto: MosquittoBroker, tmp_path: Path, make_config: MakeConfig) -> Path:
     """Of a machine that nobody knows: a fan, strange for a moment while it is listened to, and again when it is not."""
     parts = [fan_sound(120, seed=1), strange_sound(10, seed=2), fan_sound(180, seed=3), strange_sound(30, seed=4)]
     soundfile.write(tmp_path / "sound.flac", np.concatenate(parts), 16_000, subtype="PCM_16")
-    path = tmp_path / "asdstream.toml"
-    path.write_text(
-        f"""
-bundle = "{small_bundle}"
-[site]
-name = "plant"
-node = "line-1"
-[mqtt]
-port = {mosquitto.port}
-[engine]
-threads = 1
-[store]
-path = "state.db"
-[alarms]
-k = 2
-n = 3
-false_alarms_per_day = 50.0
-[[channels]]
-id = "new"
-machine = "new-1"
-machine_type = "unheard"
-hop = 2.0
-commissioning = {{ listen_s = 300, references = 10 }}
-source = {{ kind = "file", path = "sound.flac", realtime = false, loop = true }}
-"""
+    return make_config(
+        '{ kind = "file", path = "sound.flac", realtime = false, loop = true }',
+        mosquitto.port,
+        more="hop = 2.0\ncommissioning = { listen_s = 300, references = 10 }",
+        alarms="k = 2\nn = 3\nfalse_alarms_per_day = 50.0",
+        channel="new",
+        machine="new-1",
+        machine_type="unheard",
     )
-    return path
 
 
 @pytest.mark.timeout(300)
@@ -67,7 +50,7 @@ def test_a_new_machine_learns_by_itself_raises_alarms_only_then_and_obeys_a_cali
     assert 1 <= report["excluded_windows"] <= 20
     assert taken_up["threshold"] == pytest.approx(report["threshold"])
     assert {one["threshold"] for one in subscriber.seen("new/score")} == {report["threshold"]}
-    assert wait_until(lambda: subscriber.seen("new/health")[-1]["commissioning"]["report"] is not None, 20)
+    assert wait_until(lambda: subscriber.seen("new/health")[-1]["commissioning"]["report"] is not None)
     done = subscriber.seen("new/health")[-1]["commissioning"]
     told = done["report"]
     assert (done["state"], done["done"]) == ("done", 1.0)
@@ -85,4 +68,4 @@ def test_a_new_machine_learns_by_itself_raises_alarms_only_then_and_obeys_a_cali
     assert saved.returncode == 0, saved.stderr
     threshold = json.loads(figures.read_text())["threshold"]
     assert report["threshold"] < threshold < 2.0
-    assert wait_until(lambda: subscriber.seen("new/score")[-1]["threshold"] == pytest.approx(threshold), 30)
+    assert wait_until(lambda: subscriber.seen("new/score")[-1]["threshold"] == pytest.approx(threshold))
