@@ -1,16 +1,22 @@
 """A real Mosquitto on a loopback port, to be started, stopped and started again by a test."""
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
+PORTS = range(20_000, 30_000)
+"""None that the kernel gives to connections, or to whoever asks for any, between our choice and its use."""
+_locks: list[int] = []
+"""Of the ports that this process has taken."""
 
 
 def find_program(name: str) -> str:
@@ -23,11 +29,30 @@ def find_program(name: str) -> str:
     return found
 
 
+def claimed(port: int) -> bool:
+    """Take a loopback port to the end of this process; False where somebody listens on it or a test has it already."""
+    locks = Path(tempfile.gettempdir()) / f"asdstream-test-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    lock = os.open(locks / str(port), os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        os.close(lock)
+        return False
+    _locks.append(lock)
+    return True
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on, and that no other test, of this process or beside it, is given."""
+    # Each process begins elsewhere, so that it need not try what others hold.
+    first = os.getpid() * 61 % len(PORTS)
+    port = next((port for port in (*PORTS[first:], *PORTS[:first]) if claimed(port)), None)
+    if port is None:
+        pytest.fail(f"no port from {PORTS.start} to {PORTS.stop - 1} is free")
+    return port
 
 
 class MosquittoBroker:
@@ -96,10 +121,10 @@ class MosquittoBroker:
         else:
             self._process.terminate()
         try:
-            self._process.wait(5)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait()
         self._process = None
 
     def restart(self, *, kill: bool = False) -> None:

@@ -1,6 +1,7 @@
 """The program as a user runs it: processes, their output, and a subscriber that is not ours."""
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -85,7 +86,8 @@ class DaemonProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines if line.startswith("{")]
+        # Of one that was killed the last line may be torn.
+        return [json.loads(line) for line in list(self.lines) if line.startswith("{") and line.endswith("\n")]
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The log lines of that event."""
@@ -101,14 +103,14 @@ class DaemonProcess:
     def wait(self, timeout_s: float = 60.0) -> int:
         """Its exit code, once it ends by itself."""
         code = self._process.wait(timeout_s)
-        self._reader.join(5)
+        self._reader.join(timeout_s)
         return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Send it a signal; the exit code, and how many seconds it took to end."""
         begun = time.monotonic()
         self._process.send_signal(number)
-        code = self.wait(15)
+        code = self.wait()
         return code, time.monotonic() - begun
 
     def send(self, number: signal.Signals) -> None:
@@ -118,17 +120,23 @@ class DaemonProcess:
     def kill(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait()
 
 
 class Subscriber:
-    """mosquitto_sub on everything below a root but the sound: what a stranger sees of us."""
+    """mosquitto_sub on everything below a root but the sound: what a stranger sees of us.
+
+    The broker, which must run, has taken up the subscription when this has been made.
+    """
+
+    _numbers = itertools.count()
 
     def __init__(self, broker: MosquittoBroker, root: str = "asd/v1/#") -> None:
+        name = f"stranger-{next(self._numbers)}"
         self._process = subprocess.Popen(
             [
                 *(find_program("mosquitto_sub"), "-h", broker.host, "-p", str(broker.port)),
-                *("-q", "1", "-t", root, "-T", "asd/v1/+/+/channel/+/audio", "-F", "%t\\t%r\\t%p"),
+                *("-i", name, "-q", "1", "-t", root, "-T", "asd/v1/+/+/channel/+/audio", "-F", "%t\\t%r\\t%p"),
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -137,12 +145,15 @@ class Subscriber:
         self.messages: list[tuple[str, bool, str]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        assert wait_until(lambda: f"Sending SUBACK to {name}\n" in broker.log), broker.log
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            topic, retained, payload = line.rstrip("\n").split("\t", 2)
-            self.messages.append((topic, retained == "1", payload))
+            # The last line may be torn when it is stopped.
+            if line.endswith("\n"):
+                topic, retained, payload = line.rstrip("\n").split("\t", 2)
+                self.messages.append((topic, retained == "1", payload))
 
     def seen(self, ending: str) -> list[dict[str, Any]]:
         """Payloads of topics with that ending, in the order in which they came; retained old ones left out."""
@@ -150,7 +161,7 @@ class Subscriber:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(5)
+        self._process.wait(30)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:

@@ -70,7 +70,7 @@ def test_a_machine_is_enrolled_once_at_a_time_and_again_after_it_was_given_up() 
     again = place.live.begin(enroll())
     place.windows([11, 21])
     assert again.outcome.result(5)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             place.live.begin(enroll())

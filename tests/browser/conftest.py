@@ -307,7 +307,7 @@ def serve(mosquitto: MosquittoBroker) -> Iterator[Callable[..., str]]:
             shown = Dashboard(section, Broker(mosquitto.host, mosquitto.port))
             running.callback(shown.stop)
             served_at = shown.start()
-            assert wait_until(lambda: shown.watch.snapshot()["broker"]["connected"], 10.0)
+            assert wait_until(lambda: shown.watch.snapshot()["broker"]["connected"])
             return served_at
 
         yield start

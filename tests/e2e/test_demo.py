@@ -43,13 +43,13 @@ def started_demo(seconds: float) -> Iterator[tuple["subprocess.Popen[str]", list
         yield demo, lines
     finally:
         demo.kill()
-        demo.wait(5)
-        reader.join(5)
+        demo.wait()
+        reader.join()
 
 
 def page_of(said: str) -> str:
-    """The address that the demo begins with."""
-    address = re.match(r"open the page in a browser: +(http://127\.0\.0\.1:\d+/)\n", said)
+    """The address that the demo tells first."""
+    address = re.search(r"^open the page in a browser: +(http://127\.0\.0\.1:\d+/)$", said, re.MULTILINE)
     assert address is not None, said
     return address[1]
 

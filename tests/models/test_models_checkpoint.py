@@ -118,4 +118,4 @@ def test_a_network_of_shapes_only_needs_no_compiler() -> None:
         "assert networks[0].layer_norm.weight.is_meta\n"
         "sys.exit('torch._dynamo' in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=100)

@@ -213,7 +213,7 @@ print(len(_draw("x", sound, sound, None)))
     path = tmp_path / "beep.flac"
     path.write_bytes(flac())
     done = subprocess.run(
-        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=100, check=False
     )
     if done.returncode == 77:
         pytest.skip("this kernel cannot forbid it (PR_SET_MDWE, Linux 6.3)")
