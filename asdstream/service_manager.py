@@ -11,6 +11,8 @@ log = structlog.get_logger()
 
 FEEDS_PER_LIMIT = 3.0
 """sd_watchdog_enabled(3) recommends at least two signs of life within the limit."""
+RELOAD_LIMIT_S = 300.0
+"""As long as the unit gives a start: a reload reads the same networks and tries them, and gives no sign meanwhile."""
 
 
 class ServiceManager:
@@ -38,11 +40,18 @@ class ServiceManager:
 
     def ready(self, status: str) -> None:
         """The service does its work. Also ends what `reloading` began."""
-        self._tell("READY=1", f"STATUS={status}")
+        self._tell("READY=1", f"STATUS={status}", *self._expected_within(self._limit_s))
 
     def reloading(self) -> None:
-        """A new configuration is being looked at; `ready` follows whatever becomes of it."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        """A new configuration is being looked at; `ready` follows whatever becomes of it.
+
+        Until then the next sign of life is expected within 5 min, since the watchdog goes on while a service reloads.
+        """
+        self._tell(
+            "RELOADING=1",
+            f"MONOTONIC_USEC={time.monotonic_ns() // 1000}",
+            *self._expected_within(RELOAD_LIMIT_S),
+        )
 
     def stopping(self) -> None:
         """The service has begun to shut down."""
@@ -60,6 +69,12 @@ class ServiceManager:
         """Give a sign of life."""
         self._fed_at = now
         self._tell("WATCHDOG=1")
+
+    def _expected_within(self, limit_s: float | None) -> list[str]:
+        """Changes the limit of the watchdog, where there is one (sd_notify(3), WATCHDOG_USEC)."""
+        if self._limit_s is None or limit_s is None:
+            return []
+        return [f"WATCHDOG_USEC={round(max(limit_s, self._limit_s) * 1e6)}"]
 
     def _tell(self, *lines: str) -> None:
         if not self._address:

@@ -49,6 +49,16 @@ def test_a_sign_of_life_is_due_three_times_within_the_limit(systemd: socket.sock
     assert manager.feed_due(110.0)
 
 
+def test_a_reload_may_take_as_long_as_a_start_before_the_next_sign_of_life(systemd: socket.socket) -> None:
+    manager = manager_on(systemd, WATCHDOG_USEC="60000000", WATCHDOG_PID="7")
+    manager.reloading()
+    assert told(systemd)[2:] == ["WATCHDOG_USEC=300000000"]
+    manager.ready("heard")
+    assert told(systemd) == ["READY=1", "STATUS=heard", "WATCHDOG_USEC=60000000"]
+    unit = (Path(__file__).parents[2] / "systemd" / "asdstream.service").read_text()
+    assert "\nTimeoutStartSec=5min\n" in unit, "a reload does what a start does"
+
+
 @pytest.mark.parametrize(
     "environment", [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": "9", "WATCHDOG_PID": "8"}]
 )
