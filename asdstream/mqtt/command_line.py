@@ -5,12 +5,11 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
 from ulid import ULID
 
 from asdstream.mqtt.broker import Broker
 from asdstream.mqtt.client import MqttClient
-from asdstream.mqtt.commands import CommandError, CommandPayload, ReplyPayload, read_command
+from asdstream.mqtt.commands import ReplyPayload, write_command
 from asdstream.mqtt.errors import MqttError
 from asdstream.mqtt.payloads import StatusPayload
 from asdstream.mqtt.topics import Topics
@@ -60,14 +59,8 @@ class CommandLine:
 
         Raises `MqttError` where none comes, and `CommandError` for what no daemon would take.
         """
-        transaction = str(ULID())
-        try:
-            payload = CommandPayload(transaction=transaction, actor=actor, args=args).encode()
-        except ValidationError:
-            raise CommandError(
-                f'the actor should be a name of letters, digits, single spaces and . @ + \' - _, not "{actor}"'
-            ) from None
-        read_command(verb, payload)
+        command, payload = write_command(verb, actor, args)
+        transaction = command.transaction
         self._client.subscribe(self._topics.reply(transaction), self._replied, qos=1)
         if not self._client.publish_wait(self._topics.command(verb), payload):
             raise MqttError(self._client.problem or f"the broker at {self._broker.address} did not take the command")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
+from ulid import ULID
 
 from asdstream.errors import AsdstreamError
 from asdstream.mqtt.payloads import SECONDS, Moment, Payload
@@ -142,6 +143,18 @@ class Command:
     transaction: str
     actor: str
     args: Args
+
+
+def write_command(verb: str, actor: str, args: dict[str, Any]) -> tuple[Command, bytes]:
+    """A new command as the daemon will read it, and as it is sent.
+
+    Raises CommandError for what no daemon would take, so that it is never sent.
+    """
+    try:
+        payload = CommandPayload(transaction=str(ULID()), actor=actor, args=args).encode()
+    except ValidationError:
+        raise CommandError(f'the actor {_RIGHT[_ACTOR]}, not "{actor}"') from None
+    return read_command(verb, payload), payload
 
 
 def read_transaction(payload: bytes) -> tuple[dict[str, Any], str]:

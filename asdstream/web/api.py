@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from asdstream.mqtt.commands import CLIP_ID, CommandError, CommandPayload, EnrollArgs, read_command
+from asdstream.mqtt.commands import CLIP_ID, CommandError, EnrollArgs, write_command
 from asdstream.web.access import Access, from_own_page
 from asdstream.web.asking import NoAnswerError, shown_reply
 from asdstream.web.clips import ClipError, Clips
@@ -182,8 +182,8 @@ class Api:
 
 def _answer_within_s(wanted: CommandRequest, user: str) -> float:
     """How long the node may take. Raises CommandError for what no daemon would take, so that it is never sent."""
-    probe = CommandPayload(transaction="probe", actor=user, args=wanted.args)
-    args = read_command(wanted.verb, probe.encode()).args
+    command, _ = write_command(wanted.verb, user, wanted.args)
+    args = command.args
     return args.seconds + ENROL_SLACK_S if isinstance(args, EnrollArgs) else ANSWER_WITHIN_S
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pydantic import ValidationError
-from ulid import ULID
 
 from asdstream.errors import AsdstreamError
-from asdstream.mqtt.commands import CommandPayload, ReplyPayload
+from asdstream.mqtt.commands import ReplyPayload, write_command
 from asdstream.mqtt.topics import Topics
 from asdstream.web.bounded import OutOfBoundsError, bounded, bounded_text
 from asdstream.web.topic_address import Address
@@ -42,8 +41,12 @@ class Asking:
         self._waiting: dict[str, tuple[str, Callable[[ReplyPayload], None]]] = {}
 
     async def ask(self, node: str, verb: str, actor: str, args: dict[str, Any], within_s: float) -> ReplyPayload:
-        """The answer of `node`, a key "site/node". Raises NoAnswerError where none comes within `within_s` seconds."""
-        transaction = str(ULID())
+        """The answer of `node`, a key "site/node".
+
+        Raises NoAnswerError where none comes within `within_s` seconds, and CommandError for what no daemon would take.
+        """
+        command, payload = write_command(verb, actor, args)
+        transaction = command.transaction
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[ReplyPayload] = loop.create_future()
 
@@ -60,7 +63,6 @@ class Asking:
                 raise NoAnswerError("too many commands wait for their answer at present; try again in a moment")
             self._waiting[transaction] = (node, note)
         try:
-            payload = CommandPayload(transaction=transaction, actor=actor, args=args).encode()
             if not self._publisher.publish(Topics(*node.split("/")).command(verb), payload, qos=1):
                 raise NoAnswerError(self._publisher.problem or "the broker does not take messages at present")
             return await asyncio.wait_for(answered, within_s)
