@@ -9,7 +9,7 @@ import typer
 
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.file import FileSource
-from asdstream.audio.source import SourceState
+from asdstream.audio.source import AudioError, SourceState
 from asdstream.cli.options import ConfigOption, load_config
 from asdstream.config import ConfigError
 from asdstream.mqtt.client import MqttClient
@@ -38,7 +38,8 @@ def feed(
 ) -> None:
     """Play recordings into MQTT as live audio for one channel, as half-second WAV messages.
 
-    The broker and the channel are those of the configuration, so the daemon that runs with it hears them.
+    The broker and the channel are those of the configuration, so the daemon that runs with it hears them. A recording
+    that cannot be read is named, the others are played, and the exit code is 1.
     """
     settings = load_config(config)
     found = next((section for section in settings.channels if section.id == channel), None)
@@ -55,21 +56,29 @@ def feed(
     try:
         if not client.wait_connected(CONNECT_WITHIN_S):
             raise MqttError(client.problem or f"no connection to the broker within {CONNECT_WITHIN_S:.0f} s")
-        seconds = _play(source, client, topic, speed)
+        seconds = _play(source, client, topic, speed, found.source.max_message_bytes)
     except KeyboardInterrupt:
         return
     finally:
         source.stop()
         client.stop()
     typer.echo(f"fed {seconds:.1f} s of sound to {topic}")
+    raise typer.Exit(int(source.rejected > 0))
 
 
-def _play(source: FileSource, client: MqttClient, topic: str, speed: float) -> float:
+def _play(source: FileSource, client: MqttClient, topic: str, speed: float, most_bytes: int) -> float:
     begun = time.monotonic()
     played_s = 0.0
     while source.state is not SourceState.ENDED:
         for block in source.poll(0.0):
-            if not client.publish_wait(topic, wav_message(block), qos=0):
+            message = wav_message(block)
+            if len(message) > most_bytes:
+                raise AudioError(
+                    f"half a second of this sound ({block.sample_rate} Hz, {block.samples.shape[1]} channels) is "
+                    f"{len(message)} bytes, and the channel's max_message_bytes is {most_bytes}: the daemon would "
+                    "refuse it"
+                )
+            if not client.publish_wait(topic, message, qos=0):
                 raise MqttError(client.problem or "the broker did not take the sound in time")
             played_s += len(block.samples) / block.sample_rate
             time.sleep(max(0.0, begun + played_s / speed - time.monotonic()))
