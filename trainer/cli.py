@@ -11,6 +11,7 @@ from rich.table import Table
 from asdstream import bundle as bundles
 from asdstream.cli.frame import new_app, run_app
 from trainer.catalogue import read_catalogue, report_on
+from trainer.out_folder import made_out_folder
 from trainer.stages.order import StageName
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ def evaluate(
         separate=separate.value,
         noise=AddedNoise(str(noise), snr) if noise and snr is not None else None,
     )
+    made_out_folder(out)
     run = EvaluationRun(
         read_catalogue(data, fold, truth), machine, settings, out, Console(stderr=True), pictures=pictures
     )
@@ -305,6 +307,7 @@ def separation(
     from trainer.separation_measure import chosen_clips, measure_separation
     from trainer.separation_report import separation_table, write_separation
 
+    made_out_folder(out)
     loaded = bundles.load(bundles.resolve(bundle))
     chosen = chosen_clips(read_catalogue(clean), machine, split.value if split else None, clips, seed)
     report = measure_separation(loaded, chosen, noise, seed=seed, console=Console(stderr=True))
@@ -335,6 +338,7 @@ def baseline(
     from trainer.comparison import compare
     from trainer.evaluation_report import write_system, write_tables
 
+    made_out_folder(out)
     settings = AutoencoderSettings(epochs=epochs, seed=seed)
     catalogue = read_catalogue(data, fold, truth)
     results = run_baseline(
@@ -376,6 +380,7 @@ def ablate(
 
     from trainer import ablation
 
+    made_out_folder(out)
     console = Console(stderr=True)
     loaded = bundles.load(bundles.resolve(bundle))
     with tempfile.TemporaryDirectory() as scratch:
