@@ -22,7 +22,7 @@ MOST_BYTES = 8_000_000
 HIDDEN = "(hidden)"
 _SECRET = re.compile(r"(pass(word|phrase)?|secret|token|api_?key|credential)", re.IGNORECASE)
 _SETTING = re.compile(r"""^(\s*["']?[\w.-]*["']?\s*=\s*).*$""")
-_IN_URL = re.compile(r"(\w+://[^\s/:@]+):[^\s/@]+@")
+_IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 _IN_LOG = re.compile(
     r"""(["']?\w*(?:password|passphrase|secret|token)\w*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)""", re.IGNORECASE
 )

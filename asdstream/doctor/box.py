@@ -25,7 +25,7 @@ def look_at_box(settings: Config, synchronised: Callable[[], bool | None] | None
     """Of the disk, the store, the clock and the permissions."""
     folder = settings.store.path.parent
     yield from guarded("permissions", lambda: _permissions(settings, folder), f"ls -ld {folder}")
-    yield from _disk(settings, folder)
+    yield from guarded("disk", lambda: _disk(settings, folder), f"df {folder}")
     yield from look_at_store(settings.store.path)
     yield _clock((synchronised or kernel_clock_synchronised)())
 
@@ -45,13 +45,9 @@ def kernel_clock_synchronised() -> bool | None:
 
 
 def _permissions(settings: Config, folder: Path) -> Iterator[Finding]:
-    if not folder.is_dir():
-        yield failed(
-            "permissions", f"the folder of the store, {folder}, does not exist", f"install -d -m 0750 {folder}"
-        )
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        yield failed("permissions", f"this user may not write to {folder}", f"chown -R $USER {folder}")
+    there = _nearest(folder)
+    if not _may_write(there):
+        yield failed("permissions", f"this user may not write to {there}", f"install -d -m 0750 -o $USER {folder}")
         return
     secrets = [settings.mqtt.password_file]
     if settings.mqtt.tls is not None:
@@ -65,11 +61,7 @@ def _permissions(settings: Config, folder: Path) -> Iterator[Finding]:
 
 
 def _disk(settings: Config, folder: Path) -> Iterator[Finding]:
-    try:
-        free_mb = shutil.disk_usage(folder).free / MB
-    except OSError as error:
-        yield failed("disk", f"the disk of {folder} cannot be looked at: {error.strerror}", f"df {folder}")
-        return
+    free_mb = shutil.disk_usage(_nearest(folder)).free / MB
     least = settings.alarms.disk_free_min_mb
     says = f"{free_mb:,.0f} MB are free at {folder}"
     mend = f"du -xh {folder} | sort -h | tail; journalctl --vacuum-size=200M"
@@ -83,16 +75,26 @@ def _disk(settings: Config, folder: Path) -> Iterator[Finding]:
 
 def _store(path: Path) -> Iterator[Finding]:
     if not path.exists():
-        if path.parent.is_dir():
+        there = _nearest(path.parent)
+        if _may_write(there):
             yield ok("store", f"{path} will be made at the first start")
         else:
-            says = f"{path} cannot be made: the folder {path.parent} does not exist"
-            yield failed("store", says, f"install -d -m 0750 {path.parent}")
+            says = f"{path} cannot be made: this user may not write to {there}"
+            yield failed("store", says, f"install -d -m 0750 -o $USER {path.parent}")
         return
     with closing(Store(path)) as store:
         waiting = store.outbox_size()
         says = f"{path}: {waiting} alarm messages wait for the broker"
     yield ok("store", says)
+
+
+def _nearest(folder: Path) -> Path:
+    """`folder`, or what it will be made in."""
+    return next(one for one in (folder, *folder.absolute().parents) if one.exists())
+
+
+def _may_write(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _clock(synchronised: bool | None) -> Finding:

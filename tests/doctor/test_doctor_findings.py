@@ -143,6 +143,21 @@ def test_a_disk_that_is_nearly_full_and_a_clock_that_nobody_sets_are_told_with_w
     assert "set-ntp" in (found["clock"].mend or "")
 
 
+def test_a_folder_that_is_still_to_be_made_is_well_and_one_that_cannot_be_is_not(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    more = '[store]\npath = "state/asdstream.db"\n[alarms]\ndisk_free_min_mb = 1.0'
+    settings = configs.load(a_box(tmp_path, small_bundle, more))
+    found = {finding.subject: finding for finding in look_at_box(settings, lambda: True)}
+    assert {found[subject].state for subject in ("permissions", "disk", "store")} == {State.OK}
+    assert "will be made at the first start" in found["store"].says
+    assert not (tmp_path / "state").exists(), "the doctor only looks"
+    (tmp_path / "state").write_text("no folder")
+    found = {finding.subject: finding for finding in look_at_box(settings, lambda: True)}
+    assert f"cannot be made: this user may not write to {tmp_path / 'state'}" in found["store"].says
+    assert found["permissions"].state is State.FAILED
+
+
 def test_a_secret_that_all_may_read_is_told(tmp_path: Path, small_bundle: Path) -> None:
     secret = tmp_path / "mqtt-password"
     secret.write_text("open sesame")
@@ -221,6 +236,7 @@ def test_what_was_written_into_a_configuration_or_a_log_by_mistake_is_hidden() -
             'password = "hunter2"',
             'password_file = "mqtt-password"',
             'url = "mqtt://box:hunter2@broker"',
+            'url = "redis://:hunter2@broker"',
             '{"event": "login", "token": "hunter2", "user": "ann"}',
         ]
     )
