@@ -7,23 +7,29 @@ import { at } from "./moments.js";
 import { get } from "./requests.js";
 
 const PAGE = 20;
+/** So many stay when further ones come by themselves: the page may be open for months. */
+const KEPT = 200;
+/** Two boxes may call different events alike. */
+const keyOf = (event) => JSON.stringify([event.node, event.event_id]);
 
 /** @param {(alarm: object) => void} open */
 export function historyView(open) {
   const form = document.getElementById("history-filter");
   const more = document.getElementById("history-more");
   const none = document.getElementById("history-none");
-  const show = keyedList(document.getElementById("history-list"), (event) => event.event_id, () => eventView(open));
+  const show = keyedList(document.getElementById("history-list"), keyOf, () => eventView(open));
   let events = [];
   let arrived = [];
   let asked = 0;
+  let fetching = false;
 
   const filter = () => Object.fromEntries(new FormData(form));
 
   async function fetchPage(before) {
     asked += 1;
     const mine = asked;
-    if (!before) arrived = [];
+    arrived = [];
+    fetching = true;
     try {
       const page = await get("/api/history", { ...filter(), before, limit: PAGE });
       if (mine !== asked) return;
@@ -32,13 +38,15 @@ export function historyView(open) {
       display(events.length ? "" : "Nothing has happened.");
     } catch (error) {
       if (mine === asked) display(`The history cannot be shown: ${error.message}`);
+    } finally {
+      if (mine === asked) fetching = false;
     }
   }
 
   /** What came over the stream while the page was on its way belongs to it. */
   function withArrived(page) {
-    const known = new Set(page.map((event) => event.event_id));
-    return [...arrived.filter((event) => !known.has(event.event_id)), ...page];
+    const known = new Set(page.map(keyOf));
+    return [...arrived.filter((event) => !known.has(keyOf(event))), ...page];
   }
 
   function display(words) {
@@ -46,7 +54,7 @@ export function historyView(open) {
     sayOrHide(none, words);
   }
 
-  more.addEventListener("click", () => fetchPage(events.at(-1)?.event_id));
+  more.addEventListener("click", () => fetching || fetchPage(events.at(-1)?.event_id));
   form.addEventListener("change", () => fetchPage());
   form.addEventListener("submit", (event) => event.preventDefault());
 
@@ -54,9 +62,11 @@ export function historyView(open) {
     refresh: () => fetchPage(),
     /** An event that has just come. */
     add(event) {
-      if (events.some((one) => one.event_id === event.event_id) || !matches(event, filter())) return;
-      events = [event, ...events];
-      arrived = [event, ...arrived];
+      if (events.some((one) => keyOf(one) === keyOf(event)) || !matches(event, filter())) return;
+      const most = fetching ? Infinity : Math.max(KEPT, events.length);
+      more.hidden &&= events.length < most;
+      events = [event, ...events].slice(0, most);
+      if (fetching) arrived = [event, ...arrived];
       display("");
     },
     /** The machines that one may choose. */
@@ -68,6 +78,7 @@ export function historyView(open) {
       const chosen = select.value;
       select.replaceChildren(new Option("All", ""), ...names.map((name) => new Option(name, name)));
       select.value = names.includes(chosen) ? chosen : "";
+      if (select.value !== chosen) fetchPage();
     },
   };
 }

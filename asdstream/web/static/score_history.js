@@ -12,6 +12,8 @@ export class ScoreHistory {
     if (!Number.isFinite(atMs) || !Number.isFinite(score)) return;
     const bin = Math.floor(atMs / BIN_MS);
     this.#bins.set(bin, Math.max(this.#bins.get(bin) ?? -Infinity, score));
+    // A strip that is never in sight is never drawn, and a page may stay open for months.
+    if (this.#bins.size > 2 * BINS) this.#forget(bin - BINS);
   }
 
   /** Runs of neighbouring points `[bin from 0 to BINS, score]` up to `nowMs`; between two runs nothing was scored. */
@@ -20,11 +22,8 @@ export class ScoreHistory {
     const first = last - BINS;
     const runs = [];
     let previous = -Infinity;
+    this.#forget(first);
     for (const bin of [...this.#bins.keys()].sort((a, b) => a - b)) {
-      if (bin < first) {
-        this.#bins.delete(bin);
-        continue;
-      }
       if (bin > last) continue;
       // Windows come every second or so, but a box under load leaves some out.
       if (bin - previous > 4) runs.push([]);
@@ -32,5 +31,9 @@ export class ScoreHistory {
       previous = bin;
     }
     return runs;
+  }
+
+  #forget(first) {
+    for (const bin of this.#bins.keys()) if (bin < first) this.#bins.delete(bin);
   }
 }

@@ -7,6 +7,7 @@ const AT_ONCE = 3;
 const AGAIN_MS = 15_000;
 
 const histories = new Map();
+const nameOf = (node, channel) => JSON.stringify([node, channel]);
 const waiting = [];
 const visible = new Map();
 let running = 0;
@@ -25,7 +26,7 @@ const sight = new IntersectionObserver((entries) => {
 
 /** The scores of a channel, which are the same for whoever asks. */
 export function historyOf(node, channel) {
-  const key = JSON.stringify([node, channel]);
+  const key = nameOf(node, channel);
   if (!histories.has(key)) histories.set(key, new ScoreHistory());
   return histories.get(key);
 }
@@ -35,7 +36,7 @@ export function historyOf(node, channel) {
  * @returns {{redraw: () => void, end: () => void}}
  */
 export function watchStrip(element, node, channel, draw) {
-  const strip = { node, channel, draw, seen: false, asked: false };
+  const strip = { node, channel, draw, seen: false, asked: false, ended: false };
   visible.set(element, strip);
   sight.observe(element);
   return {
@@ -43,6 +44,9 @@ export function watchStrip(element, node, channel, draw) {
     end: () => {
       sight.unobserve(element);
       visible.delete(element);
+      histories.delete(nameOf(node, channel));
+      strip.seen = false;
+      strip.ended = true;
     },
   };
 }
@@ -68,6 +72,7 @@ async function work() {
   const strip = waiting.shift();
   try {
     const { points } = await get("/api/scores", { node: strip.node, channel: strip.channel });
+    if (strip.ended) return;
     const history = historyOf(strip.node, strip.channel);
     for (const [atMs, score] of points) history.add(atMs, score);
     if (strip.seen) strip.draw();

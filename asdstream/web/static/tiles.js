@@ -42,6 +42,9 @@ function nodeView(actions) {
       say(part("more"), live ? nodeInWords(about) : "");
       showTiles(machines.map((machine) => ({ machine, live, alarms })));
     },
+    end() {
+      showTiles([]);
+    },
   };
 }
 
