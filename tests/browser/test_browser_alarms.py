@@ -91,6 +91,33 @@ def test_an_alarm_that_is_open_follows_what_happens_to_it(page: Page, daemon: Fa
     expect(dialogue.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
+def test_an_alarm_that_ends_while_it_is_open_is_shown_as_over(page: Page, daemon: FakeDaemon) -> None:
+    daemon.raise_alarm("pump-1", clip=None)
+    alarm(page, "pump-1.anomaly").get_by_role("button", name="Open").click()
+    dialogue = page.get_by_role("dialog")
+    expect(dialogue.locator(".opened-status")).to_have_text("Alarm")
+    daemon.clear("pump-1.anomaly")
+    expect(dialogue.locator(".opened-status")).to_have_text("Over, not acknowledged")
+    expect(dialogue.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator(".event").filter(has_text="Raised").get_by_role("button").click()
+    expect(dialogue.locator(".opened-status")).to_have_text("No longer stands")
+    expect(dialogue.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+
+def test_what_goes_wrong_in_an_open_alarm_is_told_within_it(page: Page, daemon: FakeDaemon) -> None:
+    daemon.raise_alarm("pump-1", clip=None)
+    daemon.refuse = "there is nothing to acknowledge"
+    alarm(page, "pump-1.anomaly").get_by_role("button", name="Open").click()
+    dialogue = page.get_by_role("dialog")
+    dialogue.get_by_role("button", name="Acknowledge").click()
+    expect(dialogue.locator(".notice.bad")).to_contain_text("Not done: there is nothing to acknowledge")
+    expect(dialogue.locator("#said-at-once")).to_have_text("Not done: there is nothing to acknowledge")
+    page.keyboard.press("Escape")
+    page.locator(".notice.bad").get_by_role("button", name="Close this notice").click()
+    expect(page.locator(".notice")).to_have_count(0)
+
+
 def test_an_alarm_is_shelved_for_as_long_as_one_chooses_and_back(page: Page, daemon: FakeDaemon) -> None:
     daemon.raise_alarm("fan-1")
     alarm(page, "fan-1.anomaly").get_by_role("button", name="Shelve").click()

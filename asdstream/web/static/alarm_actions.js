@@ -13,7 +13,7 @@ import { askToShelve } from "./shelving.js";
  */
 export function alarmActions(parent, also = {}) {
   let current = null;
-  let offered = "";
+  let offered = null;
   const buttons = {
     open: ["Open", "plain", () => also.open(current)],
     ack: ["Acknowledge", "loud", () => act("ack", "Acknowledged")],

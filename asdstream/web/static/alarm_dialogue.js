@@ -1,7 +1,7 @@
 /** An alarm opened: what it says, how it sounds, and what has changed at which frequency and when. */
 
 import { alarmActions } from "./alarm_actions.js";
-import { sentence, since, standing, title } from "./alarm_words.js";
+import { sameAlarm, sentence, since, standing, title } from "./alarm_words.js";
 import { openDialogue } from "./dialogues.js";
 import { parts, say, sayOrHide, showShape } from "./elements.js";
 import { band } from "./frequencies.js";
@@ -29,39 +29,51 @@ dialog.addEventListener("close", () => {
   for (const name of ["alarm", "reference"]) stopPlaying(part(`${name}-audio`));
   for (const name of PANELS) clearSpectrogram(part(`${name}-plot`));
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn && draw(drawn));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn && draw(drawn, openings));
 
-/** Open `alarm`; it is as old as the event that it comes from, unless it still stands. */
-export function openAlarm(alarm, live) {
-  opened = alarm;
+/** Open `alarm`; it is as old as the event that it comes from, unless it is among the `alarms` that stand. */
+export function openAlarm(alarm, alarms, live) {
+  const latest = alarms.find((one) => sameAlarm(one, alarm));
+  opened = latest ?? alarm;
   openings += 1;
-  show(alarm, live);
+  show(opened, live, Boolean(latest));
   part("panels").hidden = true;
   openDialogue(dialog);
-  fetchClip(alarm);
+  fetchClip(opened);
 }
 
 /** Follow the alarm that is open while it changes. */
 export function followAlarm(alarms, live) {
   if (!opened) return;
-  const latest = alarms.find((one) => one.node === opened.node && one.occurrence === opened.occurrence && one.alarm_id === opened.alarm_id);
-  show(latest ?? opened, live && Boolean(latest));
+  const latest = alarms.find((one) => sameAlarm(one, opened));
+  show(latest ?? opened, live, Boolean(latest));
   if (latest?.clip && !opened.clip) {
-    opened = latest;
+    opened = { ...opened, clip: latest.clip };
     fetchClip(latest);
   }
 }
 
-function show(alarm, live) {
-  const { state, words } = standing(alarm);
+/** An event has told of `alarm`, which is the last that is heard of one that is over. */
+export function followEvent(alarm) {
+  if (opened && sameAlarm(opened, alarm)) opened = { ...alarm, clip: alarm.clip ?? opened.clip };
+}
+
+function asItStands(alarm, live, stands) {
+  if (stands) return standing(alarm, live);
+  if (!alarm.active) return standing(alarm);
+  return live ? { state: "over", words: "No longer stands" } : standing(alarm, false);
+}
+
+function show(alarm, live, stands) {
+  const { state, words } = asItStands(alarm, live, stands);
   dialog.dataset.state = state;
   showShape(part("shape"), state);
   say(part("status"), words);
   say(part("title"), title(alarm));
   sayOrHide(part("sentence"), sentence(alarm));
   showBands(alarm.evidence);
-  showFacts(alarm);
-  showActions(alarm, live);
+  showFacts(alarm, stands);
+  showActions(alarm, live && stands);
 }
 
 function showBands(evidence) {
@@ -82,10 +94,10 @@ function showBands(evidence) {
   }));
 }
 
-function showFacts(alarm) {
+function showFacts(alarm, stands) {
   const nearest = alarm.evidence?.nearest;
   const facts = [
-    ["When", since(alarm)],
+    ["When", since(alarm, stands)],
     ["Highest score", scoreInWords(alarm)],
     ["Windows over the threshold", alarm.windows ? String(alarm.windows) : ""],
     ["Priority", alarm.occurrence ? alarm.priority : ""],
@@ -134,11 +146,12 @@ async function fetchClip(alarm) {
     part("panels").hidden = false;
     showSounds(alarm, clip);
     drawn = clip;
-    await draw(clip);
+    await draw(clip, mine);
     if (still()) sayOrHide(part("loading"), "");
   } catch (error) {
     if (!still()) return;
-    const young = now() - Date.parse(alarm.raised_at) < RECORDED_WITHIN_MS;
+    // The clock of the box may be wrong either way.
+    const young = Math.abs(now() - Date.parse(alarm.raised_at)) < RECORDED_WITHIN_MS;
     sayOrHide(part("loading"), young ? "The sound is still being recorded …" : `The sound cannot be had: ${error.message}`);
     if (young) setTimeout(() => still() && fetchClip(alarm), AGAIN_MS);
   }
@@ -159,23 +172,27 @@ function showSounds(alarm, clip) {
   say(part("reference-label"), clip.reference.label ?? "");
 }
 
-async function draw({ alarm, reference, difference, surprise, evidence }) {
+/** Draw a clip, as long as no other alarm has been opened since. */
+async function draw({ alarm, reference, difference, surprise, evidence }, mine) {
   const range = loudnessRange(...[alarm, reference].filter(Boolean));
   for (const name of ["loudness", "same"]) showScale(part(`${name}-scale`), range);
   const bands = evidence?.bands ?? [];
   const words = bands.map((one) => band(one.low_hz, one.high_hz)).join(" and ");
   label("alarm", "Spectrogram of the alarm");
   await drawSpectrogram(part("alarm-plot"), alarm, { range });
+  if (mine !== openings) return;
   if (reference) {
     label("reference", "Spectrogram of the nearest normal sound");
     await drawSpectrogram(part("reference-plot"), reference, { range });
   }
+  if (mine !== openings) return;
   if (difference) {
     label("difference", `What has changed${words ? `, most of all ${words}` : ""}`);
     const change = changeRange(difference);
     showScale(part("change-scale"), change);
     await drawSpectrogram(part("difference-plot"), difference, { range: change, difference: true, bands });
   }
+  if (mine !== openings) return;
   if (surprise) {
     label("surprise", "What a network that was shown the rest of the sound did not expect");
     const excess = changeRange(surprise);

@@ -52,8 +52,13 @@ export function happened(transition) {
 
 /** The shape of an event in the history. */
 export function shapeOfEvent(event) {
-  const shape = SHAPES[event.transition] ?? "over";
+  const shape = Object.hasOwn(SHAPES, event.transition) ? SHAPES[event.transition] : "over";
   return shape === "alarm" && event.alarm.kind !== "anomaly" ? "trouble" : shape;
+}
+
+/** Whether both are the same occurrence of the same alarm. */
+export function sameAlarm(a, b) {
+  return a.node === b.node && a.alarm_id === b.alarm_id && a.occurrence === b.occurrence;
 }
 
 /** How the alarm stands: the state whose shape and colour it has, and a few words. */
@@ -71,11 +76,12 @@ export function standing(alarm, live = true) {
   return { state: technical ? "trouble" : "alarm", words: technical ? "Trouble" : "Alarm" };
 }
 
-/** Since when, and until when. */
-export function since(alarm) {
+/** Since when, and until when; of an alarm that stands no longer that may not be known. */
+export function since(alarm, stands = true) {
   if (!alarm.raised_at) return "";
-  const begun = `since ${at(alarm.raised_at)}`;
-  return alarm.cleared_at ? `${at(alarm.raised_at)} to ${at(alarm.cleared_at)}` : `${begun}, ${ago(alarm.raised_at)}`;
+  const begun = at(alarm.raised_at);
+  if (alarm.cleared_at) return `${begun} to ${at(alarm.cleared_at)}`;
+  return stands ? `since ${begun}, ${ago(alarm.raised_at)}` : begun;
 }
 
 /** What a person should read first. */

@@ -4,9 +4,19 @@ import { button } from "./elements.js";
 
 const SHOWN_MS = 8_000;
 const AT_MOST = 4;
+const places = ["notices", "said", "said-at-once"].map((id) => document.getElementById(id));
+
+for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", comeForward);
+
+/** What lies behind a dialogue that is open is neither seen nor said. */
+function comeForward() {
+  const front = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (places[0].parentElement !== front) front.append(...places);
+}
 
 /** Say something that nobody must miss a word of what they are doing for. */
 export function announce(text, atOnce = false) {
+  comeForward();
   const region = document.getElementById(atOnce ? "said-at-once" : "said");
   // The same sentence a second time would be no change, and would not be said.
   region.textContent = "";
@@ -17,6 +27,7 @@ export function announce(text, atOnce = false) {
 
 /** Show and say `text`; what went wrong stays until it is closed. */
 export function notice(text, kind = "good") {
+  comeForward();
   const list = document.getElementById("notices");
   const item = document.createElement("li");
   item.className = `notice ${kind}`;

@@ -1,6 +1,6 @@
 /** Brings the parts of the page together. */
 
-import { followAlarm, openAlarm } from "./alarm_dialogue.js";
+import { followAlarm, followEvent, openAlarm } from "./alarm_dialogue.js";
 import { alarmList } from "./alarm_list.js";
 import { byAttention, happened, sentence, title } from "./alarm_words.js";
 import { say, sayOrHide } from "./elements.js";
@@ -25,8 +25,9 @@ let live = false;
 let lostAt = null;
 let scored = false;
 
-const history = historyView((alarm) => openAlarm(latest(alarm), live));
-const showAlarms = alarmList(find("alarm-list"), (alarm) => openAlarm(alarm, live));
+const open = (alarm) => openAlarm(alarm, snapshot?.alarms ?? [], live);
+const history = historyView(open);
+const showAlarms = alarmList(find("alarm-list"), open);
 const showTiles = tileView(find("nodes"), { open: openAlarmOf, enrol: askToEnrol });
 
 function show() {
@@ -67,12 +68,7 @@ function noAlarms() {
 function openAlarmOf(machine) {
   const own = snapshot.alarms.filter((alarm) => alarm.node === machine.node && alarm.machine === machine.machine);
   const [first] = own.filter((alarm) => alarm.occurrence).sort(byAttention);
-  if (first) openAlarm(first, live);
-}
-
-function latest(alarm) {
-  const standing = snapshot?.alarms.find((one) => one.node === alarm.node && one.occurrence === alarm.occurrence && one.alarm_id === alarm.alarm_id);
-  return standing ?? alarm;
+  if (first) open(first);
 }
 
 function setLive() {
@@ -102,16 +98,18 @@ listen({
   },
   score({ node, channel, score, threshold, at: atMs }) {
     if (score === null) return;
-    historyOf(node, channel).add(atMs, score);
     // The snapshot comes anew only when something else has changed.
     const machines = snapshot?.machines.filter((machine) => machine.node === node) ?? [];
     const known = machines.flatMap((machine) => machine.channels).find((one) => one.channel === channel);
-    if (known) Object.assign(known, { score, threshold });
+    if (!known) return;
+    historyOf(node, channel).add(atMs, score);
+    Object.assign(known, { score, threshold });
     scored = true;
   },
   alarm(event) {
     history.add(event);
     const alarm = { ...event.alarm, node: event.node };
+    followEvent(alarm);
     const loud = ["raised", "realarmed"].includes(event.transition);
     const words = loud ? `Alarm: ${title(alarm)}. ${sentence(alarm)}` : `${happened(event.transition)}: ${title(alarm)}`;
     announce(words, loud);
