@@ -1,11 +1,15 @@
 """Machines in a real browser: every tile says how its machine is, and nothing is called normal that is not known."""
 
+import threading
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from browser.conftest import THRESHOLD, FakeDaemon, Visit
 from mosquitto_broker import MosquittoBroker
 from playwright.sync_api import Locator, Page, expect
+
+from asdstream.web.event_stream import Listener
 
 
 def tile(page: Page, machine: str) -> Locator:
@@ -118,6 +122,28 @@ def test_a_stream_that_says_nothing_and_a_server_that_does_not_answer_are_no_con
     assert set(page.locator(".tile .word").all_text_contents()) == {"Unknown"}
 
 
+def test_a_stream_that_died_without_a_word_is_taken_up_anew(
+    daemon: FakeDaemon, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, whole = threading.Event(), Listener.messages
+
+    async def until_it_dies(listener: Listener) -> AsyncIterator[bytes]:
+        async for message in whole(listener, 0.1):
+            if not dead.is_set():
+                yield message
+
+    monkeypatch.setattr(Listener, "messages", until_it_dies)
+    shown = visit(clock=True)
+    expect(word(shown.page, "fan-1")).to_have_text("Normal")
+    monkeypatch.undo()
+    dead.set()
+    shown.page.clock.run_for(16_000)
+    expect(shown.page.locator("#link")).to_have_text("Live")
+    daemon.raise_alarm("fan-1")
+    expect(shown.page.locator(".event-what")).to_have_text("Raised")
+    assert [path.rpartition("/")[2] for path in shown.asked].count("events") == 2
+
+
 def test_when_the_dashboard_loses_the_broker_the_machines_are_unknown(
     page: Page, daemon: FakeDaemon, mosquitto: MosquittoBroker
 ) -> None:
@@ -125,6 +151,15 @@ def test_when_the_dashboard_loses_the_broker_the_machines_are_unknown(
     expect(page.locator("#summary-word")).to_have_text("No connection")
     expect(page.locator("#summary-more")).to_contain_text("The dashboard has lost the broker")
     assert set(page.locator(".tile .word").all_text_contents()) == {"Unknown"}
+
+
+def test_the_trouble_of_a_box_is_said_above_whatever_is_less_urgent(page: Page, daemon: FakeDaemon) -> None:
+    daemon.score("fan-1", 0.1, threshold=None)
+    expect(word(page, "fan-1")).to_have_text("Learning")
+    daemon.raise_alarm("", "disk", channel="", alarm_id="node.disk")
+    expect(page.locator("#summary-word")).to_have_text("The disk of plant/line-1 is nearly full")
+    daemon.change("node.disk", "out_of_service", "anna", out_of_service=True, out_of_service_by="anna")
+    expect(page.locator("#summary-word")).to_have_text("Learning: fan-1")
 
 
 def test_a_box_that_says_goodbye_is_offline(page: Page, daemon: FakeDaemon) -> None:

@@ -8,7 +8,7 @@ from asdstream.web.event_stream import BACKLOG, EventStream, Listener, encode
 
 async def first(listener: Listener, count: int) -> list[bytes]:
     found = []
-    async for message in listener.messages(keepalive_s=5.0):
+    async for message in listener.messages(beat_s=5.0):
         found.append(message)
         if len(found) == count:
             break
@@ -52,7 +52,7 @@ def test_a_browser_that_does_not_keep_up_is_let_go_and_nothing_is_kept_for_it() 
         assert slow is not None
         for number in range(3 * BACKLOG):
             stream.publish("score", number)
-        told = b"".join([message async for message in slow.messages(keepalive_s=5.0)])
+        told = b"".join([message async for message in slow.messages(beat_s=5.0)])
         assert told.count(b"event: score") == BACKLOG + 1
 
     in_its_own_loop(run())
@@ -67,18 +67,18 @@ def test_closing_ends_every_stream_after_what_waits(waiting: int) -> None:
         for number in range(waiting):
             stream.publish("score", number)
         stream.close()
-        told = b"".join([message async for message in listener.messages(keepalive_s=5.0)])
+        told = b"".join([message async for message in listener.messages(beat_s=5.0)])
         assert told.count(b"event: score") == waiting
         assert stream.open() is None
 
     in_its_own_loop(run())
 
 
-def test_a_line_on_which_nothing_happens_is_kept_alive() -> None:
+def test_a_line_on_which_nothing_happens_shows_that_it_lives() -> None:
     async def run() -> None:
         listener = EventStream().open()
         assert listener is not None
-        told = listener.messages(keepalive_s=0.01)
-        assert [await anext(told), await anext(told)] == [b"retry: 2000\n\n", b":\n\n"]
+        told = listener.messages(beat_s=0.01)
+        assert [await anext(told), await anext(told)] == [b"retry: 2000\n\n", b"event: beat\ndata: null\n\n"]
 
     in_its_own_loop(run())

@@ -6,7 +6,7 @@ import { say, sayOrHide, showShape, stamp } from "./elements.js";
 import { keyedList } from "./keyed.js";
 
 /** One alarm of the whole fleet. */
-export function alarmKey(alarm) {
+function alarmKey(alarm) {
   return JSON.stringify([alarm.node, alarm.alarm_id]);
 }
 

@@ -2,14 +2,15 @@
 
 import { get } from "./requests.js";
 
+/** The server lets hear from itself every five seconds. */
 const SILENT_AFTER_MS = 12_000;
 const CHECK_EVERY_MS = 2_000;
 const ASK_WITHIN_MS = 5_000;
 const LONGEST_WAIT_MS = 15_000;
 
 /**
- * Listen until the page is left. A stream that says nothing may be dead without anybody having closed it, so then the
- * server is asked; a page that gets no answer either has no connection, and says so.
+ * Listen until the page is left. A stream that says nothing is dead, though nobody may have closed it: a computer that
+ * slept, a network that forgot the connection.
  * @param {{fleet: Function, score: Function, alarm: Function, lost: () => void}} hear What the server tells, and that it
  *   is gone; it is back with the next `fleet`.
  */
@@ -18,7 +19,6 @@ export function listen(hear) {
   let heardAt = performance.now();
   let failures = 0;
   let retry = null;
-  let asking = false;
 
   const heard = () => {
     heardAt = performance.now();
@@ -32,9 +32,11 @@ export function listen(hear) {
   function connect() {
     clearTimeout(retry);
     retry = null;
+    heardAt = performance.now();
     source?.close();
     source = new EventSource("/events");
     for (const name of ["fleet", "score", "alarm"]) source.addEventListener(name, told(name));
+    source.addEventListener("beat", heard);
     source.addEventListener("error", lost);
   }
 
@@ -53,18 +55,8 @@ export function listen(hear) {
     get("/api/fleet", {}, ASK_WITHIN_MS).then(connect, lost);
   }
 
-  async function check() {
-    if (asking || retry || performance.now() - heardAt < SILENT_AFTER_MS) return;
-    asking = true;
-    try {
-      const fleet = await get("/api/fleet", {}, ASK_WITHIN_MS);
-      heard();
-      hear.fleet(fleet);
-    } catch {
-      lost();
-    } finally {
-      asking = false;
-    }
+  function check() {
+    if (!retry && performance.now() - heardAt > SILENT_AFTER_MS) lost();
   }
 
   connect();

@@ -3,7 +3,7 @@
 const ANSWER_WITHIN_MS = 20_000;
 
 /** What the server said when it did not do as it was asked. */
-export class RefusedError extends Error {}
+class RefusedError extends Error {}
 
 async function ask(path, options, withinMs) {
   let response;

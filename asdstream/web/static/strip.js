@@ -43,7 +43,7 @@ function overPath(runs, x, y, threshold) {
 
 function inWords(scores, highest, threshold) {
   if (scores.length === 0) return "No scores in the last hour";
-  if (threshold === null) return "Scores of the last hour; there is no threshold";
+  if (!threshold) return "Scores of the last hour; there is no threshold";
   const share = Math.round((100 * highest) / threshold);
   const over = highest > threshold ? "has been over the threshold" : "stayed below the threshold";
   return `In the last hour the score ${over}; at most ${share} % of it`;

@@ -1,6 +1,6 @@
 /** The one thing to be read from across the hall: is anything wrong. */
 
-import { title } from "./alarm_words.js";
+import { standing, title } from "./alarm_words.js";
 import { say, showShape } from "./elements.js";
 import { countStates } from "./fleet.js";
 import { mostUrgent, WORDS } from "./states.js";
@@ -10,10 +10,8 @@ const ICONS = { alarm: "alarm", acknowledged: "alarm", trouble: "trouble", norma
 /** @param {object[]} machines @param {object[]} alarms @param {string | null} lost Why nothing is known, if so. */
 export function showSummary(machines, alarms, lost) {
   const counts = countStates(machines);
-  const boxes = alarms.filter((alarm) => !alarm.machine && alarm.active && !alarm.acknowledged && !alarm.shelved);
-  let state = mostUrgent([...counts.keys()]);
-  if (state === "normal" && boxes.length) state = "trouble";
-  if (lost) state = "unknown";
+  const boxes = alarms.filter((alarm) => !alarm.machine && standing(alarm).state === "trouble");
+  const state = lost ? "unknown" : mostUrgent([...counts.keys(), ...(boxes.length ? ["trouble"] : [])]);
   const section = document.getElementById("summary");
   section.dataset.state = state;
   showShape(section.querySelector("use"), state);
@@ -25,8 +23,8 @@ export function showSummary(machines, alarms, lost) {
 
 function headline(state, machines, boxes) {
   const those = machines.filter((machine) => machine.state === state);
-  if (machines.length === 0) return "No machines";
   if (state === "trouble" && those.length === 0) return title(boxes[0]);
+  if (machines.length === 0) return "No machines";
   if (state === "normal") return machines.length === 1 ? "Normal" : `All ${machines.length} normal`;
   if (those.length === 1) return `${WORDS[state]}: ${those[0].machine}`;
   return `${those.length} ${state === "alarm" ? "alarms" : WORDS[state].toLowerCase()}`;
