@@ -241,6 +241,7 @@ class CommandDesk:
         with self._lock:
             entry = self._entries[command.transaction]
             entry.reply = reply
+            self._entries.move_to_end(command.transaction)
             answered = [name for name, one in self._entries.items() if one.reply is not None]
             for name in answered[:-REMEMBERED]:
                 del self._entries[name]

@@ -27,6 +27,7 @@ class Room:
         self.begun: list[Command] = []
         self.outcomes: list[Future[str]] = []
         self.at_once: str | Exception | None = "done"
+        self.within_s = 5.0
         topics = Topics("plant", "line")
         handlers = {"ack": self._handle, "shelve": self._handle}
         self.desk = CommandDesk(topics, handlers, self._publish, lambda: self.now, lambda: self.now)
@@ -39,7 +40,7 @@ class Room:
             outcome.set_exception(self.at_once)
         elif self.at_once is not None:
             outcome.set_result(self.at_once)
-        return Order(outcome, 5.0, lambda text: {"said": text})
+        return Order(outcome, self.within_s, lambda text: {"said": text})
 
     def _publish(
         self, topic: str, payload: bytes, *, qos: int, acknowledged: Callable[[bool], None] | None = None
@@ -234,6 +235,25 @@ def test_one_that_takes_long_does_not_hold_up_the_next(room: Room) -> None:
     room.outcomes[0].set_result("at last")
     room.desk.step()
     assert room.answers[1]["data"] == {"said": "at last"}
+
+
+def test_an_answer_that_took_long_is_remembered_as_any_other(room: Room) -> None:
+    room.within_s = 600.0
+    room.at_once = None
+    room.say(ack("slow"))
+    room.desk.step()
+    room.at_once = "done"
+    for i in range(REMEMBERED + 10):
+        room.now += 0.1
+        room.say(ack(f"t{i}"))
+        room.desk.step()
+    room.outcomes[0].set_result("at last")
+    room.desk.step()
+    room.now += 1.0
+    room.say(ack("slow"))
+    room.desk.step()
+    assert [command.transaction for command in room.begun].count("slow") == 1
+    assert [answer["transaction"] for answer in room.answers[-2:]] == ["slow", "slow"]
 
 
 def test_what_is_open_when_the_daemon_stops_is_answered(room: Room) -> None:
