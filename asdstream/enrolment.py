@@ -11,7 +11,7 @@ from ulid import ULID
 
 from asdstream.audio.flac import decode_flac, encode_flac
 from asdstream.audio.quality import QualityMeter
-from asdstream.audio.recording import find_recordings, read_recording
+from asdstream.audio.recording import find_recordings, read_recording, recording_seconds
 from asdstream.audio.resampler import resample_clip
 from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE, WINDOW_SECONDS
@@ -74,7 +74,11 @@ def enrol_files(
 
     As `enrol_sounds`; raises AudioError, naming the recording, for one that cannot be read, too.
     """
-    sounds = [Sound(str(path), path.name, resample_clip(read_recording(path))) for path in find_recordings(paths)]
+    found = find_recordings(paths)
+    for path in found:
+        # Hours of sound would fill the memory before they are refused.
+        _refuse_long(str(path), recording_seconds(path))
+    sounds = [Sound(str(path), path.name, resample_clip(read_recording(path))) for path in found]
     return enrol_sounds(store, engine, bundle, machine, sounds, actor, at, separate_as, belonging)
 
 
@@ -99,8 +103,7 @@ def enrol_sounds(
     """
     for sound in sounds:
         seconds = len(sound.samples) / SAMPLE_RATE
-        if seconds > MAX_RECORDING_S:
-            raise AudioError(f"{sound.told} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
+        _refuse_long(sound.told, seconds)
         if seconds < 1.0:
             raise AudioError(f"{sound.told} is shorter than a second; a reference is the machine's normal sound")
         if belonging is not None:
@@ -189,6 +192,11 @@ def references_of(
         for label, vectors in found.items()
         if label not in left_out | soundless
     ]
+
+
+def _refuse_long(told: str, seconds: float) -> None:
+    if seconds > MAX_RECORDING_S:
+        raise AudioError(f"{told} lasts {seconds:.0f} s; a reference is at most {MAX_RECORDING_S:.0f} s long")
 
 
 def refuse_silence(path: Path, samples: NDArray[np.float32]) -> None:

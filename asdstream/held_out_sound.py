@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ulid import ULID
 
 from asdstream.audio.flac import decode_flac, encode_flac
-from asdstream.audio.recording import find_recordings, read_recording
+from asdstream.audio.recording import find_recordings, read_recording, recording_seconds
 from asdstream.audio.resampler import resample_clip
 from asdstream.audio.source import AudioError
 from asdstream.audio.window import SAMPLE_RATE
@@ -63,13 +63,14 @@ def hold_out_files(
     found: list[HeldOut] = []
     part = int(MAX_RECORDING_S * SAMPLE_RATE)
     for path in find_recordings(paths):
-        samples = resample_clip(read_recording(path))
-        seconds = len(samples) / SAMPLE_RATE
+        # Of what is too long nothing is read.
+        seconds = recording_seconds(path)
         if not at_least_s <= seconds <= MAX_HELD_OUT_S:
             raise AudioError(
                 f"{path} lasts {seconds:g} s; normal sound for the calibration is {at_least_s:g} s to "
                 f"{MAX_HELD_OUT_S / 3600:.0f} hours long"
             )
+        samples = resample_clip(read_recording(path))
         refuse_silence(path, samples)
         for first in range(0, len(samples), part):
             piece = samples[first : first + part]

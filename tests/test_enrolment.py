@@ -16,6 +16,7 @@ from asdstream.bundle import ANY_TYPE, Bundle
 from asdstream.engine.embedder import Embedder
 from asdstream.engine.separate_as import BothWays
 from asdstream.enrolment import MAX_RECORDING_S, enrol_files, references_of
+from asdstream.held_out_sound import hold_out_files
 from asdstream.store.store import Store
 
 
@@ -95,6 +96,19 @@ def test_references_are_embedded_both_ways_where_windows_are(recording: Path, tm
             np.testing.assert_allclose(reference.vectors[branch][:1], vectors, atol=1e-5)
         (alone,) = references_of(store, embedder, bundle, "fan-1", "fan")
         np.testing.assert_array_equal(alone.vectors["audiomae"], reference.vectors["audiomae+separated"])
+
+
+def test_a_recording_that_is_too_long_is_refused_before_it_is_read(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "long.wav", np.zeros(round(MAX_RECORDING_S * 8_000) + 8_000, np.int16), 8_000)
+    embedder = Embedder(bundle, device="cpu", threads=1)
+    monkeypatch.setattr("soundfile.SoundFile.read", lambda *_, **__: pytest.fail("hours do not fit into the memory"))
+    monkeypatch.setattr("asdstream.held_out_sound.MAX_HELD_OUT_S", 500.0)
+    with closing(Store(tmp_path / "state.db")) as store, pytest.raises(AudioError, match="at most 600 s"):
+        enrol_files(store, embedder, bundle, "fan-1", [tmp_path], actor="someone", at=5.0)
+    with pytest.raises(AudioError, match="lasts 601 s"):
+        hold_out_files(embedder, [tmp_path / "long.wav"], 1.0, 10.0)
 
 
 def test_a_recording_that_is_too_long_is_refused_before_anything_is_kept(

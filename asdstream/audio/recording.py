@@ -115,6 +115,13 @@ class Recording:
         self._file.close()
 
 
+def recording_seconds(path: Path) -> float:
+    """How long a recording is, as its header states. Raises AudioError as `Recording` does."""
+    recording = Recording(path)
+    recording.close()
+    return recording.frames / recording.sample_rate
+
+
 def read_recording(path: Path) -> AudioBlock:
     """A whole recording.
 
