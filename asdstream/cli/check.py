@@ -29,10 +29,10 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def _look(settings: Config) -> Iterator[Finding]:
-    from asdstream.doctor.box import look_at_store
     from asdstream.doctor.broker import look_at_login
     from asdstream.doctor.bundle import look_at_bundle
     from asdstream.doctor.source import look_at_source
+    from asdstream.doctor.store import look_at_store
 
     yield from look_at_bundle(settings)
     for channel in settings.channels:

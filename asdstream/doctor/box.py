@@ -1,17 +1,15 @@
 """What the daemon needs of the box: room, a right clock, and what it may read and write."""
 
 import ctypes
-import os
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from asdstream.config import Config
 from asdstream.doctor.finding import Finding, failed, guarded, ok, warning
-from asdstream.store.store import Store
+from asdstream.doctor.store import look_at_store, may_write, nearest
 
 MB = 1_000_000
 ROOMY = 4.0
@@ -30,11 +28,6 @@ def look_at_box(settings: Config, synchronised: Callable[[], bool | None] | None
     yield _clock((synchronised or kernel_clock_synchronised)())
 
 
-def look_at_store(path: Path) -> Iterator[Finding]:
-    """Whether the database at `path` can be used, or made."""
-    yield from guarded("store", lambda: _store(path), f"see who owns {path}: ls -l {path.parent}")
-
-
 def kernel_clock_synchronised() -> bool | None:
     """Whether the kernel knows its clock to be kept right by a time server; None where it cannot be asked."""
     try:
@@ -45,8 +38,8 @@ def kernel_clock_synchronised() -> bool | None:
 
 
 def _permissions(settings: Config, folder: Path) -> Iterator[Finding]:
-    there = _nearest(folder)
-    if not _may_write(there):
+    there = nearest(folder)
+    if not may_write(there):
         yield failed("permissions", f"this user may not write to {there}", f"install -d -m 0750 -o $USER {folder}")
         return
     secrets = [settings.mqtt.password_file]
@@ -61,7 +54,7 @@ def _permissions(settings: Config, folder: Path) -> Iterator[Finding]:
 
 
 def _disk(settings: Config, folder: Path) -> Iterator[Finding]:
-    free_mb = shutil.disk_usage(_nearest(folder)).free / MB
+    free_mb = shutil.disk_usage(nearest(folder)).free / MB
     least = settings.alarms.disk_free_min_mb
     says = f"{free_mb:,.0f} MB are free at {folder}"
     mend = f"du -xh {folder} | sort -h | tail; journalctl --vacuum-size=200M"
@@ -71,30 +64,6 @@ def _disk(settings: Config, folder: Path) -> Iterator[Finding]:
         yield warning("disk", f"{says}; an alarm comes at {least:g} MB", mend)
     else:
         yield ok("disk", says)
-
-
-def _store(path: Path) -> Iterator[Finding]:
-    if not path.exists():
-        there = _nearest(path.parent)
-        if _may_write(there):
-            yield ok("store", f"{path} will be made at the first start")
-        else:
-            says = f"{path} cannot be made: this user may not write to {there}"
-            yield failed("store", says, f"install -d -m 0750 -o $USER {path.parent}")
-        return
-    with closing(Store(path)) as store:
-        waiting = store.outbox_size()
-        says = f"{path}: {waiting} alarm messages wait for the broker"
-    yield ok("store", says)
-
-
-def _nearest(folder: Path) -> Path:
-    """`folder`, or what it will be made in."""
-    return next(one for one in (folder, *folder.absolute().parents) if one.exists())
-
-
-def _may_write(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _clock(synchronised: bool | None) -> Finding:

@@ -1,13 +1,11 @@
 """The bundle: whether it is whole, and what it knows of the machines that are listened to."""
 
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 from asdstream.config import Config, ConfigError
 from asdstream.doctor.finding import Finding, failed, guarded, ok
+from asdstream.doctor.store import enrolled
 from asdstream.engine.separate_as import BothWays
-from asdstream.store.store import Store
 from asdstream.wiring import separation_of, unlike_prototypes
 
 
@@ -33,18 +31,10 @@ def _bundle(settings: Config) -> Iterator[Finding]:
         unlike = unlike_prototypes(bundle, channel.machine_type, separate_as)
         if unlike is not None:
             missing = ""
-            if isinstance(separate_as, BothWays) and not _enrolled(settings.store.path, channel.machine):
+            if isinstance(separate_as, BothWays) and enrolled(settings.store.path, channel.machine) == 0:
                 missing = f", and none is enrolled for {channel.machine}, so until then the other way counts alone"
             said.append(f"channel {channel.id}: {unlike}{missing}")
     unknown = sorted({channel.machine_type for channel in settings.channels} - set(bundle.machine_types))
     if unknown:
         said.append(f"{', '.join(unknown)} is scored against enrolled references alone")
     yield ok("bundle", "; ".join(said))
-
-
-def _enrolled(path: Path, machine: str) -> int:
-    """How many references of a machine the store at `path` holds, where there is one."""
-    if not path.exists():
-        return 0
-    with closing(Store(path)) as store:
-        return len(store.references.entries(machine))

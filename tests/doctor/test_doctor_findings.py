@@ -1,8 +1,10 @@
 """What the doctor finds on boxes with something wrong, and what mends it."""
 
 import json
+import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,9 @@ from asdstream.doctor.archive import without_secrets
 from asdstream.doctor.box import look_at_box
 from asdstream.doctor.broker import look_at_broker
 from asdstream.doctor.finding import Finding, State, guarded, ok
+from asdstream.doctor.store import enrolled, look_at_store
+from asdstream.store.database import MIGRATIONS
+from asdstream.store.store import Store
 
 SITE = SiteSection(name="plant-1", node="press-hall")
 MICROPHONE = InputDevice("USB Mic", "usb:1234:5678:9", "ALSA", 16_000, 1, 0)
@@ -174,6 +179,23 @@ def test_a_store_of_a_later_version_is_a_finding_and_no_traceback(tmp_path: Path
     settings.store.path.write_bytes(b"this is no database, however long it may be " * 100)
     found = {finding.subject: finding for finding in look_at_box(settings, lambda: True)}
     assert found["store"].state is State.FAILED
+
+
+def test_a_store_of_an_earlier_version_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "asdstream.db"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    (found,) = look_at_store(path)
+    assert found.state is State.OK
+    assert "of an earlier version" in found.says
+    assert enrolled(path, "fan-1") is None
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) - 1,), "left as it was"
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    (found,) = look_at_store(path)
+    assert "0 alarm messages wait" in found.says
+    assert enrolled(path, "fan-1") == 0
 
 
 def test_sound_that_is_not_there_is_told_of_its_channel(tmp_path: Path, small_bundle: Path) -> None:
