@@ -23,12 +23,16 @@ from asdstream.cli.app import main
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
-def asdstream(*arguments: object, timeout_s: float = 100.0) -> subprocess.CompletedProcess[str]:
+PATIENCE_S = 100.0
+"""For what comes within seconds, and on a machine that other tests keep busy later; a test has two minutes."""
+
+
+def asdstream(*arguments: object, timeout_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     """Run a command of asdstream to its end."""
     return program("asdstream", *arguments, timeout_s=timeout_s)
 
 
-def program(package: str, *arguments: object, timeout_s: float = 100.0) -> subprocess.CompletedProcess[str]:
+def program(package: str, *arguments: object, timeout_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     """Run the command line of `package` to its end."""
     return subprocess.run(
         [sys.executable, "-m", package, *map(str, arguments)],
@@ -93,14 +97,14 @@ class DaemonProcess:
         """The log lines of that event."""
         return [line for line in self.log if line["event"] == event]
 
-    def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The first log line of that event."""
         wait_until(lambda: bool(self.said(event)) or self._process.poll() is not None, timeout_s)
         if not self.said(event):
             pytest.fail(f"the daemon never said {event}; it said: {''.join(self.lines)}")
         return self.said(event)[0]
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Its exit code, once it ends by itself."""
         code = self._process.wait(timeout_s)
         self._reader.join(timeout_s)
@@ -164,7 +168,7 @@ class Subscriber:
         self._process.wait(30)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> bool:
     """Whether `condition` came true in time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -51,7 +51,7 @@ source = {{ kind = "mqtt" }}
         )
         self.subscriber = Subscriber(self.broker)
         self.daemon = DaemonProcess(self.config)
-        assert wait_until(lambda: bool(self.subscriber.seen("/info")), 60), "".join(self.daemon.lines)
+        assert wait_until(lambda: bool(self.subscriber.seen("/info"))), "".join(self.daemon.lines)
 
     def send(self, verb: str, payload: bytes, *more: str) -> None:
         subprocess.run(
@@ -94,7 +94,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Iterat
 
 def test_an_alarm_is_shelved_acknowledged_and_taken_out_of_service_by_command(line: Line) -> None:
     alarm = "quiet.source"
-    assert wait_until(lambda: bool(line.subscriber.seen(f"alarm/{alarm}/state")), 60)
+    assert wait_until(lambda: bool(line.subscriber.seen(f"alarm/{alarm}/state")))
     acknowledged = line.ask("a1", "ack", alarm_id=alarm)
     assert (acknowledged["status"], acknowledged["schema"]) == ("ok", "asd.reply/1")
     assert acknowledged["data"]["acknowledged_by"] == "ann"
@@ -132,7 +132,7 @@ def test_what_is_no_command_is_refused_or_counted_and_the_daemon_lives_on(line: 
 
 
 def test_live_sound_that_raises_the_alarm_is_a_reference_only_when_forced(line: Line) -> None:
-    assert wait_until(lambda: bool(line.subscriber.seen("fan-1/score")), 60)
+    assert wait_until(lambda: bool(line.subscriber.seen("fan-1/score")))
     refused = line.ask("e1", "enroll", machine="fan-1", seconds=10)
     assert refused["status"] == "refused", refused
     assert "the sound of fan-1 would itself raise the alarm" in refused["error"]
@@ -143,7 +143,7 @@ def test_live_sound_that_raises_the_alarm_is_a_reference_only_when_forced(line: 
     listed = json.loads(line.run("references", "list", "fan-1", "--json"))
     assert [(entry["label"], entry["actor"]) for entry in listed["references"]] == [(made["label"], "ann")]
     assert "fan-1 now has 0 references, revision 2" in line.run("references", "remove", "fan-1", made["label"])
-    assert wait_until(lambda: len(line.daemon.said("references_taken_up")) == 2, 60)
+    assert wait_until(lambda: len(line.daemon.said("references_taken_up")) == 2)
     assert "no sound comes in" in line.ask("e2", "enroll", machine="quiet", seconds=10)["error"]
     assert "less than or equal to 600" in line.ask("e3", "enroll", machine="fan-1", seconds=601)["error"]
 

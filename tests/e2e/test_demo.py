@@ -143,6 +143,7 @@ def test_the_demo_finds_the_same_in_real_time() -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.alone
 def test_a_stranger_can_watch_and_a_demo_that_ends_before_the_fault_has_begun_does_not_claim_success() -> None:
     with started_demo(6) as (demo, lines):
         assert "asd.status/1" in watch_as_it_says(demo, lines)

@@ -20,11 +20,11 @@ def test_home_assistant_is_told_of_the_box_and_its_alarm_sensor_turns_on(
     home = Subscriber(mosquitto, "homeassistant/#")
     try:
         run_daemon(config)
-        assert wait_until(lambda: bool(home.seen("/device/asdstream-plant-line-1/config")), 60)
+        assert wait_until(lambda: bool(home.seen("/device/asdstream-plant-line-1/config")))
         announced = home.seen("/config")[0]
         sensor = announced["components"]["fan-1_alarm"]
         assert sensor["state_topic"] == "asd/v1/plant/line-1/channel/fan-1/health"
-        assert wait_until(lambda: any(health["alarm"] == "active" for health in subscriber.seen("fan-1/health")), 60)
+        assert wait_until(lambda: any(health["alarm"] == "active" for health in subscriber.seen("fan-1/health")))
         told = [health["alarm"] for health in subscriber.seen("fan-1/health")]
         assert told[0] == "unknown", "nobody had heard the machine yet"
     finally:

@@ -34,7 +34,7 @@ def test_windows_references_and_prototypes_of_a_separated_channel_are_compared_a
     config = make_config(f'{{ kind = "file", path = "{recording}", realtime = false }}', mosquitto.port)
     config.write_text(config.read_text().replace(str(small_bundle), str(bundle.path)))
     assert run_daemon(config).wait() == 0
-    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 3, 60)
+    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 3)
 
     samples, _ = soundfile.read(recording, dtype="float32")
     windows = [
@@ -47,7 +47,7 @@ def test_windows_references_and_prototypes_of_a_separated_channel_are_compared_a
 
     assert asdstream_here("enroll", "fan-1", recording, "-c", config).returncode == 0
     assert run_daemon(config).wait() == 0
-    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 6, 60)
+    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 6)
     assert subscriber.seen("fan-1/score")[3]["score"] == pytest.approx(0, abs=1e-4), "it is the reference itself"
 
 
@@ -68,7 +68,7 @@ def test_a_channel_that_is_heard_both_ways_is_compared_alike_in_each(
     config.write_text(text.replace("[[channels]]", '[[channels]]\nseparate = "both"', 1))
     assert asdstream_here("enroll", "fan-1", recording, "-c", config).returncode == 0
     assert run_daemon(config).wait() == 0
-    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 1, 60)
+    assert wait_until(lambda: len(subscriber.seen("fan-1/score")) == 1)
     (score,) = subscriber.seen("fan-1/score")
     assert score["score"] == pytest.approx(0, abs=1e-4), "it is the reference itself, in both ways"
     assert {near["branch"] for near in score["nearest"]} == {"audiomae", "audiomae+separated"}
