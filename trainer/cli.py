@@ -408,7 +408,7 @@ def _print_result(result: "SystemResult", data: Path) -> None:
             else (None,) * 4
         )
         table.add_row(section.machine, section.section, *("-" if v is None else f"{v:.4f}" for v in values))
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     if result.harmonic_mean is not None:
         console.print(f"harmonic mean of all figures: {result.harmonic_mean:.4f}", highlight=False)

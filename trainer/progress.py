@@ -19,16 +19,17 @@ class StageProgress:
 
     def note(self, sentence: str) -> None:
         """Say something between the bars."""
-        self._console.print(sentence, highlight=False)
+        self._console.print(sentence, highlight=False, markup=False)
 
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator["StageCounter"]:
         """Show `what` going from 0 to `total`."""
         progress = Progress(
-            TextColumn("{task.description}"),
+            # Names and folders may hold brackets.
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=True),
@@ -67,5 +68,7 @@ class StageCounter:
         self._progress.update(self._task, completed=self._done, note=note)
         if not self._console.is_terminal and LINES * self._done // self._total > part:
             self._console.print(
-                f"{self._what}: {self._done} of {self._total}, {note}, {seconds:.0f} s", highlight=False
+                f"{self._what}: {self._done} of {self._total}, {note}, {seconds:.0f} s",
+                highlight=False,
+                markup=False,
             )

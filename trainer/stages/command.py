@@ -55,7 +55,7 @@ def _graph(
     recipe = read_recipe(config)
     folder = RunFolder(out or Path("runs") / recipe.name)
     with joined_processes() as processes:
-        console = Console(stderr=True, quiet=not processes.is_first)
+        console = Console(stderr=True, quiet=not processes.is_first, markup=False)
         run = Run(recipe, folder, brought, processes, StageProgress(console), workers=workers, repeats=repeats)
         console.print(f"curves: tensorboard --logdir {folder.curves}", highlight=False, soft_wrap=True)
         try:
