@@ -3,6 +3,7 @@
 import threading
 import time
 
+import pytest
 from processes import wait_until
 
 from asdstream.worker import Crew
@@ -22,16 +23,21 @@ def test_a_stage_is_called_again_and_again_until_dismissed() -> None:
     assert crew.failure is None
 
 
-def test_a_failing_stage_stops_all_others_and_leaves_its_reason() -> None:
+class Panic(BaseException):
+    """As the libraries written in Rust raise, of which `except Exception` knows nothing."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, Panic])
+def test_a_failing_stage_stops_all_others_and_leaves_its_reason(kind: type[BaseException]) -> None:
     def fail() -> None:
-        raise ValueError("the ring is empty")
+        raise kind("the ring is empty")
 
     crew = Crew()
     crew.hire("bystander", lambda: time.sleep(0.001))
     crew.hire("engine", fail)
     assert crew.stop.wait(60)
     assert crew.dismiss(timeout_s=60) == []
-    assert crew.failure == "the engine worker failed: ValueError: the ring is empty"
+    assert crew.failure == f"the engine worker failed: {kind.__name__}: the ring is empty"
 
 
 def test_a_stage_that_hangs_is_named_instead_of_waited_for() -> None:

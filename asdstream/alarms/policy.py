@@ -1,5 +1,6 @@
 """When an alarm is raised, told again and cleared."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -64,5 +65,5 @@ class AlarmPolicy:
             *(self.stalled_after_s, self.unscored_after_s, self.overload_after_s, self.disk_after_s),
             *(self.technical_clear_s, self.re_alarm_severity),
         )
-        if min(durations) < 0.0:
-            raise ValueError("durations should not be negative")
+        if not all(0.0 <= one < math.inf for one in durations):
+            raise ValueError("durations should be finite and not negative")

@@ -16,6 +16,14 @@ from asdstream.alarms.snapshot import AlarmSnapshot
 POLICY = AlarmPolicy(k=3, n=5, clear_windows=4, clear_level=0.8, min_duration_s=6.0, update_interval_s=10.0)
 
 
+@pytest.mark.parametrize("wrong", [-1.0, math.nan, math.inf])
+def test_a_policy_that_would_never_raise_or_never_clear_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match="finite and not negative"):
+        AlarmPolicy(on_delay_s=wrong)
+    with pytest.raises(ValueError, match="clear_level should lie above 0"):
+        AlarmPolicy(clear_level=wrong)
+
+
 def new_alarm(snapshot: AlarmSnapshot | None = None, policy: AlarmPolicy = POLICY) -> ChannelAlarms:
     numbers = count()
     return ChannelAlarms(policy, "pump", "pump-7", lambda: f"id-{next(numbers)}", snapshot)
