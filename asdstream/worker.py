@@ -57,9 +57,7 @@ class Crew:
             while not self.stop.is_set():
                 step()
                 pulse.beat()
-        except (
-            BaseException
-        ) as error:  # What Rust libraries panic with is no Exception, and would end this thread alone.
+        except BaseException as error:  # A panic of a Rust library is no Exception, and would end this thread alone.
             if self.failure is None:
                 self.failure = f"the {name} worker failed: {type(error).__name__}: {error}"
             log.exception("worker_failed", worker=name)
