@@ -22,7 +22,7 @@ def examine(path: Path, *, measure: bool = True) -> Iterator[Finding]:
         settings = config.load(path)
     except ConfigError as error:
         yield from (failed("configuration", line, f"mend that line of {path}") for line in str(error).splitlines())
-        yield from look_at_sound(())
+        yield from guarded("sound", lambda: look_at_sound(()), "asdstream devices")
         return
     yield ok("configuration", f"{path}: {len(settings.channels)} channels")
     yield from _of(settings, measure=measure)

@@ -31,11 +31,11 @@ def look_at_sound(channels: Sequence[ChannelSection], audio: PortAudio | None = 
             yield from look_at_source(channel)
     try:
         audio = audio or portaudio()
+        devices = list_devices(audio)
     except AudioError as error:
         report = failed if wanted else warning
         yield report("PortAudio", str(error), "apt-get install libportaudio2")
         return
-    devices = list_devices(audio)
     names = ", ".join(device.name for device in devices) or "none"
     yield ok("PortAudio", f"works; inputs: {names}")
     for channel in wanted:

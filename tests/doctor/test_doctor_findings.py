@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from shipped_broker import PASSWORDS, make_shipped_broker
 from asdstream import config as configs
 from asdstream.audio.block import AudioBlock
 from asdstream.audio.devices import InputDevice
+from asdstream.audio.portaudio import PortAudio
 from asdstream.audio.source import SourceState
 from asdstream.config import MqttSection, SiteSection
 from asdstream.doctor import engine, sound
@@ -205,6 +207,22 @@ def test_sound_that_is_not_there_is_told_of_its_channel(tmp_path: Path, small_bu
     found = {finding.subject: finding for finding in sound.look_at_sound(configs.load(path).channels)}
     assert found["channel fan-0"].state is State.FAILED
     assert "recordings holds no recording" in found["channel fan-0"].says
+
+
+def test_a_sound_system_that_does_not_work_is_no_fault_of_a_box_without_microphones(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    def fails() -> None:
+        raise ValueError("host error")
+
+    broken = PortAudio(SimpleNamespace(query_hostapis=fails), cards=lambda: "")
+    (found,) = sound.look_at_sound((), broken)
+    assert found.state is State.WARNING
+    assert "cannot be listed: host error" in found.says
+    path = a_box(tmp_path, small_bundle)
+    path.write_text(path.read_text().replace('kind = "mqtt"', 'kind = "microphone", device = "USB Mic"'))
+    (found,) = sound.look_at_sound(configs.load(path).channels, broken)
+    assert found.state is State.FAILED
 
 
 def test_a_look_that_ends_as_nobody_thought_of_is_a_finding_and_the_next_is_taken() -> None:
