@@ -221,3 +221,11 @@ def test_an_alarm_is_found_opened_and_acknowledged_by_keyboard_alone(page: Page,
     page.keyboard.press("Enter")
     expect(page.locator(".alarm-status")).to_have_text(re.compile("^Acknowledged"))
     assert page.evaluate("document.activeElement.closest('.alarm') !== null"), "focus stays where one was"
+
+
+def test_the_focus_of_an_alarm_that_goes_is_left_at_the_heading(page: Page, daemon: FakeDaemon) -> None:
+    daemon.raise_alarm("gearbox-1")
+    alarm(page, "gearbox-1.anomaly").get_by_role("button", name="Open").focus()
+    daemon.clear("gearbox-1.anomaly")
+    expect(page.locator(".alarm")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Alarms")).to_be_focused()

@@ -10,6 +10,8 @@
 export function keyedList(parent, keyOf, create) {
   const views = new Map();
   return (items) => {
+    const focused = document.activeElement;
+    const within = parent.contains(focused);
     const wanted = new Set(items.map(keyOf));
     for (const [key, view] of views) {
       if (!wanted.has(key)) {
@@ -18,7 +20,6 @@ export function keyedList(parent, keyOf, create) {
         views.delete(key);
       }
     }
-    const focused = document.activeElement;
     items.forEach((item, index) => {
       const key = keyOf(item);
       let view = views.get(key);
@@ -29,7 +30,9 @@ export function keyedList(parent, keyOf, create) {
       view.update(item);
       if (parent.children[index] !== view.root) parent.insertBefore(view.root, parent.children[index] ?? null);
     });
-    // An element that is moved loses the focus.
-    if (focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
+    // An element that is moved loses the focus; where it has gone, whoever uses the keyboard goes on from the heading.
+    if (!within || parent.contains(document.activeElement)) return;
+    const heading = () => parent.closest("main > section")?.querySelector("[tabindex='-1']");
+    (parent.contains(focused) ? focused : heading())?.focus({ preventScroll: true });
   };
 }
