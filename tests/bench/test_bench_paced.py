@@ -46,6 +46,9 @@ class SleepingEngine:
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
         return chunks
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, object] | None = None) -> list[Embedding]:
         if self.fails_after is not None and len(self.seen) >= self.fails_after:
             raise EngineError("no memory")
