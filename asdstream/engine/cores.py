@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -27,7 +27,7 @@ class Cores:
         self._threads = placement.threads if placement.device.type == "cpu" and side_by_side else 1
         self._pool: ThreadPoolExecutor | None = None
         self._here = _Here()
-        self._under_way: set[Future[object]] = set()
+        self._under_way: set[Future[Any]] = set()
         if self._threads > 1:
             self._pool = _pool_of_single_threads(self._threads, self._here)
             # What a worker sets for itself would otherwise hold for every thread that is begun later.

@@ -113,8 +113,8 @@ class Embedder:
         return time.perf_counter() - begun
 
     def lanes(self, within_s: float) -> int:
-        """The CPU's cores, where a window alone on one takes at most `within_s`; otherwise, and on a GPU, 1."""
-        return self._cores.count if self._alone_s <= within_s else 1
+        """The CPU's cores, where a window alone on one takes less than `within_s`; otherwise, and on a GPU, 1."""
+        return self._cores.count if self._alone_s < within_s else 1
 
     def begin(
         self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None

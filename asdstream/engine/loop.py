@@ -25,6 +25,8 @@ ROOM_PER_CHANNEL = 2
 """An unpaced source may run this many windows ahead; more would only hold memory."""
 ALONE_OF_HOP = 0.4
 """A window is left to one core where that leaves it in time: half a hop, less what it may wait for a core."""
+LONGEST_S = 10.0
+"""A lane that is at one batch for longer holds up the step, so that whoever watches it sees that it stands still."""
 QUIET_S = 60.0
 """Drops of a channel that are no further apart than this are one spell, which is logged once."""
 
@@ -152,6 +154,9 @@ class EngineLoop:
 
     def _step_side_by_side(self, lanes: int, timeout_s: float) -> list[Embedding]:
         with self._arrived:
+            oldest = next(iter(self._under_way), None)
+            if oldest is not None and self._clock() - oldest.taken > LONGEST_S:
+                self._arrived.wait_for(lambda: oldest not in self._under_way)
             self._fill(lanes)
             if not self._done:
                 self._arrived.wait(timeout_s)

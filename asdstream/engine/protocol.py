@@ -64,7 +64,7 @@ class Engine(SampleEmbedder, Reconstructor, Protocol):
         """
 
     def lanes(self, within_s: float) -> int:
-        """How many batches `begin` takes side by side, a window alone in one taking at most `within_s`.
+        """How many batches `begin` takes side by side, a window alone in one taking less than `within_s`.
 
         1 where there is only one after the other, or where all together are needed for a window to be done by then. As
         the latest warm-up found.

@@ -5,6 +5,7 @@ Nothing waits for anything but a core: what is embedded, when, and in which orde
 
 import heapq
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,7 +17,7 @@ from asdstream.audio.window import Window
 from asdstream.engine.batching import BatchPolicy, BatchQueue
 from asdstream.engine.embedding import Embedding
 from asdstream.engine.errors import EmbeddingError, EngineError
-from asdstream.engine.loop import ALONE_OF_HOP, EngineLoop
+from asdstream.engine.loop import ALONE_OF_HOP, LONGEST_S, EngineLoop
 from asdstream.engine.overload import Overload, Shedding
 
 SILENCE = np.zeros(1, np.float32)
@@ -169,6 +170,23 @@ def test_a_failure_on_a_core_is_raised_by_the_step() -> None:
     workshop.pass_to(0.25)
     with pytest.raises(EngineError, match="no memory"):
         loop.step(0.0)
+
+
+def test_a_core_that_stands_still_lets_the_step_stand_still_for_whoever_watches() -> None:
+    workshop = Workshop(lambda _n: 0.25)
+    loop = loop_of(workshop)
+    loop.offer(window("a"))
+    loop.step(0.0)
+    workshop.now = LONGEST_S + 1.0
+    loop.offer(window("b"))
+    out: list[Embedding] = []
+    thread = threading.Thread(target=lambda: out.extend(loop.step(0.0)), daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    workshop.pass_to(workshop.now)
+    thread.join(5.0)
+    assert heard(out) == [("a", 0)]
 
 
 def test_cores_work_together_where_one_alone_would_be_too_slow_for_the_hop() -> None:
