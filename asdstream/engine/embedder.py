@@ -5,7 +5,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -37,7 +39,7 @@ NO_ESTIMATE = "was NaN or infinite once separated"
 CHUNK = LEFT + SAMPLE_RATE + RIGHT
 """Samples of a window that are separated at a hop of 1 s."""
 TIMED = 3
-"""A window alone on a core is timed so often, because anything may come between once."""
+"""Windows that each core takes to find out how long it takes: the first runs are slower."""
 LOUDEST = 100.0
 """Full scale is 1. What lies beyond 40 dB over it is no sound and would overflow the power spectrum."""
 
@@ -98,19 +100,19 @@ class Embedder:
             self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
         if self._parts:
             dearest = max(wanted, key=lambda one: len(ways(one)), default=None)
-            self._alone_s = min(self._time_alone(dearest) for _ in range(TIMED))
+            timed = [self._cores.begin(partial(self._time_alone, dearest)) for _ in range(TIMED * self._cores.count)]
+            self._alone_s = median(one.result() for one in timed)
         return time.perf_counter() - begun
 
     def _time_alone(self, separate_as: SeparateAs | None) -> float:
-        """Seconds that a window of a stream takes on one core while each of the others has one as well."""
-        silence = np.zeros((self._cores.count, WINDOW_SAMPLES), np.float32)
-        spectrograms = self._spectrograms(silence)
-        begun = time.perf_counter()
+        """Seconds of this core that a window of a stream takes, whoever else the core has to serve just now."""
+        silence = np.zeros((1, WINDOW_SAMPLES), np.float32)
+        begun = time.thread_time()
         for machine_type in ways(separate_as).values():
             if machine_type is not None:
                 self._separator.separate(silence, machine_type, WINDOW_SAMPLES - CHUNK)
-            self._encoders.embed(spectrograms)
-        return time.perf_counter() - begun
+            self._encoders.embed(self._spectrograms(silence))
+        return time.thread_time() - begun
 
     def lanes(self, within_s: float) -> int:
         """The CPU's cores, where a window alone on one takes less than `within_s`; otherwise, and on a GPU, 1."""

@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 ROOM_PER_CHANNEL = 2
 """An unpaced source may run this many windows ahead; more would only hold memory."""
-ALONE_OF_HOP = 0.4
-"""A window is left to one core where that leaves it in time: half a hop, less what it may wait for a core."""
+ALONE_OF_HOP = 0.5
+"""A window is left to one core where that has it done within half a hop; otherwise all of them together may have."""
 LONGEST_S = 10.0
 """A lane that is at one batch for longer holds up the step, so that whoever watches it sees that it stands still."""
 QUIET_S = 60.0

@@ -190,7 +190,7 @@ def test_a_core_that_stands_still_lets_the_step_stand_still_for_whoever_watches(
 
 
 def test_cores_work_together_where_one_alone_would_be_too_slow_for_the_hop() -> None:
-    workshop = Workshop(lambda _n: 0.45)
+    workshop = Workshop(lambda _n: 0.55)
     loop = loop_of(workshop)
     loop.offer(window("a"))
     loop.step(0.0)
