@@ -37,7 +37,6 @@ class _Begun:
 
     batch: Sequence[QueuedWindow]
     taken: float
-    made: Future[list[Embedding]]
 
 
 class EngineLoop:
@@ -77,7 +76,7 @@ class EngineLoop:
         self._parts = not unpaced and self._overload.channels > 1
         self._alone_s = ALONE_OF_HOP * policy.hop_s
         self._under_way: list[_Begun] = []
-        self._done: list[tuple[_Begun, float]] = []
+        self._done: list[tuple[_Begun, Future[list[Embedding]], float]] = []
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -164,7 +163,7 @@ class EngineLoop:
             done, self._done = self._done, []
             self._busy = bool(done)
         try:
-            return [made for begun, computed in done for made in self._collect(begun, computed, lanes)]
+            return [embedding for one in done for embedding in self._collect(*one, lanes)]
         finally:
             with self._arrived:
                 self._busy = False
@@ -179,24 +178,25 @@ class EngineLoop:
             if not batch:
                 return
             made = self._engine.begin([item.window for item in batch], self._separate_as)
-            begun = _Begun(batch, now, made)
+            # What is begun does not know the future, which knows it: a circle would keep windows until it is found.
+            begun = _Begun(batch, now)
             self._under_way.append(begun)
             made.add_done_callback(partial(self._end, begun))
 
-    def _end(self, begun: _Begun, _made: Future[list[Embedding]]) -> None:
+    def _end(self, begun: _Begun, made: Future[list[Embedding]]) -> None:
         """On the thread of the lane, which is free from now on."""
         with self._arrived:
             self._under_way.remove(begun)
-            self._done.append((begun, self._clock()))
+            self._done.append((begun, made, self._clock()))
             self._arrived.notify()
 
-    def _collect(self, begun: _Begun, computed: float, lanes: int) -> list[Embedding]:
+    def _collect(self, begun: _Begun, made: Future[list[Embedding]], computed: float, lanes: int) -> list[Embedding]:
         try:
-            made = begun.made.result()
+            embeddings = made.result()
         except EmbeddingError as error:
-            made = self._embed(self._leave_out([item.window for item in begun.batch], error))
+            embeddings = self._embed(self._leave_out([item.window for item in begun.batch], error))
             computed = self._clock()
-        return self._timed(made, begun.batch, begun.taken, computed, lanes)
+        return self._timed(embeddings, begun.batch, begun.taken, computed, lanes)
 
     def _work(self, batch: Sequence[QueuedWindow]) -> list[Embedding]:
         taken = self._clock()

@@ -3,9 +3,11 @@
 Nothing waits for anything but a core: what is embedded, when, and in which order is exact.
 """
 
+import gc
 import heapq
 import itertools
 import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -145,6 +147,23 @@ def test_it_is_idle_only_once_what_was_embedded_has_been_taken() -> None:
     assert not loop.idle
     assert len(loop.step(0.0)) == 1
     assert loop.idle
+
+
+def test_a_window_that_was_embedded_leaves_memory_at_once() -> None:
+    workshop = Workshop(lambda _n: 0.25)
+    loop = loop_of(workshop)
+    samples = np.zeros(1, np.float32)
+    held = weakref.ref(samples)
+    gc.disable()
+    try:
+        loop.offer(window("a", 0, samples))
+        del samples
+        loop.step(0.0)
+        workshop.pass_to(0.25)
+        assert len(loop.step(0.0)) == 1
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_a_window_that_cannot_be_embedded_is_left_out_and_counted_and_its_batch_is_embedded() -> None:
