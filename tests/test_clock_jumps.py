@@ -81,6 +81,9 @@ class Line:
         blocks, self._ready = self._ready, []
         return blocks
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.now += 0.02
         self.windows += [window.samples for window in windows]

@@ -1,8 +1,9 @@
 """Channels in real time, through what the daemon has between capture and broker: queue, engine, scorer."""
 
+import math
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -174,7 +175,6 @@ class _Line:
 
     def _result(self, seconds: float, resident: int) -> PacedRun:
         end = self._begun + seconds
-        computed_s = sum(max(0.0, min(computed, end) - taken) for taken, computed in self._batches)
         return PacedRun(
             channels=len(self._sound.names),
             hop_s=self._hop_s,
@@ -185,5 +185,14 @@ class _Line:
             dropped=self._dropped,
             latencies_s=tuple(published - ended for ended, published in sorted(self._published)),
             resident_bytes=resident,
-            busy=computed_s / seconds,
+            busy=_covered_s(self._batches, end) / seconds,
         )
+
+
+def _covered_s(spans: Iterable[tuple[float, float]], end: float) -> float:
+    """Seconds before `end` that lie in any of these spans, of which several may be under way at once."""
+    covered, until = 0.0, -math.inf
+    for first, last in sorted(spans):
+        covered += max(0.0, min(last, end) - max(first, until))
+        until = max(until, last)
+    return covered

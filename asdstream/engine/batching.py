@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 
 from asdstream.audio.window import Window
@@ -93,7 +93,8 @@ class BatchQueue:
 
     Channels take turns, so that none starves, and a channel's windows keep their order. When `capacity` is passed the
     oldest window of the channel with the most waiting goes; those of `kept` channels never do, so that whoever
-    fills them must look how many wait. What batches take is learnt from `computed`.
+    fills them must look how many wait. What batches take is learnt from `computed`. They are handed out by `take`, or,
+    where several can be under way at the same time, by `take_for_lane`.
     """
 
     def __init__(self, policy: BatchPolicy, kept: Set[str] = frozenset()) -> None:
@@ -161,12 +162,24 @@ class BatchQueue:
         due = self.due_at()
         if due is None or now < due:
             return []
+        return self._batch(self._count, now)
+
+    def take_for_lane(self, now: float, lanes: int, busy: Collection[str]) -> list[QueuedWindow]:
+        """What one of `lanes` that is free is to begin with: its share of what waits; empty where there is nothing.
+
+        It waits for no company, since there is none to be had that would not be done as soon elsewhere. A channel that
+        is `busy` has windows under way, and its others follow them.
+        """
+        able = sum(len(queue) for channel, queue in self._waiting.items() if channel not in busy)
+        return self._batch(max(1, able // lanes), now, busy) if able else []
+
+    def _batch(self, most: int, now: float, busy: Collection[str] = ()) -> list[QueuedWindow]:
         batch: list[QueuedWindow] = []
         behind = now - min(self.oldest().values()) > self._policy.hop_s
         full = self._policy.full(self._times, behind=behind, trying=True)
-        size = self._policy.fitting(min(self._count, full))
+        size = self._policy.fitting(min(most, full))
         while len(batch) < size:
-            channel = next(iter(self._waiting))
+            channel = next(channel for channel in self._waiting if channel not in busy)
             batch.append(self._pop(channel))
             if channel in self._waiting:
                 self._waiting[channel] = self._waiting.pop(channel)

@@ -1,9 +1,13 @@
 """From windows to embeddings: the bundle's separators and encoders, run in batches."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asdstream.audio.window import WINDOW_SAMPLES, Window
+from asdstream.audio.window import SAMPLE_RATE, WINDOW_SAMPLES, Window
 from asdstream.bundle import Bundle
 from asdstream.engine.cores import Cores
 from asdstream.engine.device import Placement, choose, names_lost_device
@@ -23,7 +27,7 @@ from asdstream.engine.reconstruction import Reconstruction
 from asdstream.engine.separate_as import SeparateAs, ways
 from asdstream.engine.separation import Separator
 from asdstream.engine.stream_front_end import StreamFrontEnd
-from asdstream.engine.stream_separation import StreamSeparation
+from asdstream.engine.stream_separation import LEFT, RIGHT, StreamSeparation
 from asdstream.engine.stream_window import StreamWindow
 from asdstream.engine.upload import upload
 from asdstream.models.fbank import shared_front_ends
@@ -32,6 +36,10 @@ Windows = TypeVar("Windows", NDArray[np.float32], list[StreamWindow])
 Named = tuple[int, str]
 """A window's place among those given, and what it is called in errors."""
 NO_ESTIMATE = "was NaN or infinite once separated"
+CHUNK = LEFT + SAMPLE_RATE + RIGHT
+"""Samples of a window that are separated at a hop of 1 s."""
+TIMED = 3
+"""Windows that each core takes to find out how long it takes: the first runs are slower."""
 LOUDEST = 100.0
 """Full scale is 1. What lies beyond 40 dB over it is no sound and would overflow the power spectrum."""
 
@@ -61,7 +69,10 @@ class Embedder:
         self.max_batch = max_batch
         torch.set_num_threads(self.placement.threads)
         self.branches = bundle.branches
-        cores = Cores(self.placement)
+        self._cores = cores = Cores(self.placement)
+        # Compiled code shares out its steps over all cores itself.
+        self._parts = self._cores.count > 1 and compile_cache is None
+        self._alone_s = math.inf
         self._encoders = Encoders(bundle, self.placement, max_batch, compile_cache, cores)
         self._separator = Separator(bundle, self.placement, cores)
         self._separation = StreamSeparation(self._separator)
@@ -84,9 +95,34 @@ class Embedder:
             self._encoders.prepare(
                 self._spectrograms(np.zeros((min(size, self.max_batch), WINDOW_SAMPLES), np.float32))
             )
-        for machine_type in {name for wanted in separate_as for name in ways(wanted).values() if name is not None}:
+        wanted = set(separate_as)
+        for machine_type in {name for one in wanted for name in ways(one).values() if name is not None}:
             self._separator.separate(np.zeros((1, WINDOW_SAMPLES), dtype=np.float32), machine_type)
+        if self._parts:
+            dearest = max(wanted, key=lambda one: len(ways(one)), default=None)
+            timed = [self._cores.begin(partial(self._time_alone, dearest)) for _ in range(TIMED * self._cores.count)]
+            self._alone_s = median(one.result() for one in timed)
         return time.perf_counter() - begun
+
+    def _time_alone(self, separate_as: SeparateAs | None) -> float:
+        """Seconds of this core that a window of a stream takes, whoever else the core has to serve just now."""
+        silence = np.zeros((1, WINDOW_SAMPLES), np.float32)
+        begun = time.thread_time()
+        for machine_type in ways(separate_as).values():
+            if machine_type is not None:
+                self._separator.separate(silence, machine_type, WINDOW_SAMPLES - CHUNK)
+            self._encoders.embed(self._spectrograms(silence))
+        return time.thread_time() - begun
+
+    def lanes(self, within_s: float) -> int:
+        """The CPU's cores, where a window alone on one takes less than `within_s`; otherwise, and on a GPU, 1."""
+        return self._cores.count if self._alone_s < within_s else 1
+
+    def begin(
+        self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None
+    ) -> Future[list[Embedding]]:
+        """As `Engine.begin`, each on a core of its own."""
+        return self._cores.begin(lambda: self.embed(windows, separate_as))
 
     @names_lost_device
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:

@@ -5,7 +5,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -22,12 +23,28 @@ log = structlog.get_logger()
 
 ROOM_PER_CHANNEL = 2
 """An unpaced source may run this many windows ahead; more would only hold memory."""
+ALONE_OF_HOP = 0.5
+"""A window is left to one core where that has it done within half a hop; otherwise all of them together may have."""
+LONGEST_S = 10.0
+"""A lane that is at one batch for longer holds up the step, so that whoever watches it sees that it stands still."""
 QUIET_S = 60.0
 """Drops of a channel that are no further apart than this are one spell, which is logged once."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """A batch on a lane of its own since the monotonic second `taken`."""
+
+    batch: Sequence[QueuedWindow]
+    taken: float
+
+
 class EngineLoop:
     """Stands between capture, which offers windows from its thread, and the engine's thread, which calls `step`.
+
+    Where the engine has lanes, each takes the next windows as soon as it is free; where it has not, all of it takes a
+    batch, and then the next one. The windows of a channel are embedded, and come out, in their order either way. A lone
+    channel has nothing to put beside its windows, and `unpaced` ones gain by batches, so that these use no lanes.
 
     When more comes in than the engine can embed, `overload` says what gives way; `unpaced` channels, whose sources
     wait while there is no room, never do. Windows that cannot be embedded (samples or an embedding that are not
@@ -56,6 +73,10 @@ class EngineLoop:
         self._hop_changes = 0
         self._arrived = threading.Condition()
         self._busy = False
+        self._parts = not unpaced and self._overload.channels > 1
+        self._alone_s = ALONE_OF_HOP * policy.hop_s
+        self._under_way: list[_Begun] = []
+        self._done: list[tuple[_Begun, Future[list[Embedding]], float]] = []
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -78,7 +99,7 @@ class EngineLoop:
     def idle(self) -> bool:
         """Whether no window waits and none is being embedded."""
         with self._arrived:
-            return not self._busy and not len(self._queue)
+            return not (self._busy or self._under_way or self._done or len(self._queue))
 
     def shedding(self, channel: str) -> Shedding | None:
         """What `channel` has given way under overload; None for one that is never asked to."""
@@ -105,7 +126,14 @@ class EngineLoop:
             self._relieve(now)
 
     def step(self, timeout_s: float) -> list[Embedding]:
-        """Embed the batch that is due, waiting at most `timeout_s` for one; empty where none came due."""
+        """What has been embedded, waiting at most `timeout_s` for a batch to come due, or to be done on its lane.
+
+        Empty where none was.
+        """
+        lanes = self._engine.lanes(self._alone_s) if self._parts else 1
+        return self._step_side_by_side(lanes, timeout_s) if lanes > 1 else self._step_together(timeout_s)
+
+    def _step_together(self, timeout_s: float) -> list[Embedding]:
         with self._arrived:
             due_at = self._queue.due_at()
             now = self._clock()
@@ -123,13 +151,70 @@ class EngineLoop:
             with self._arrived:
                 self._busy = False
 
+    def _step_side_by_side(self, lanes: int, timeout_s: float) -> list[Embedding]:
+        with self._arrived:
+            oldest = next(iter(self._under_way), None)
+            if oldest is not None and self._clock() - oldest.taken > LONGEST_S:
+                self._arrived.wait_for(lambda: oldest not in self._under_way)
+            self._fill(lanes)
+            if not self._done:
+                self._arrived.wait(timeout_s)
+                self._fill(lanes)
+            done, self._done = self._done, []
+            self._busy = bool(done)
+        try:
+            return [embedding for one in done for embedding in self._collect(*one, lanes)]
+        finally:
+            with self._arrived:
+                self._busy = False
+
+    def _fill(self, lanes: int) -> None:
+        """Give every lane that is free its next batch."""
+        now = self._clock()
+        self._relieve(now)
+        while len(self._under_way) < lanes:
+            busy = {item.window.channel for begun in self._under_way for item in begun.batch}
+            batch = self._queue.take_for_lane(now, lanes, busy)
+            if not batch:
+                return
+            made = self._engine.begin([item.window for item in batch], self._separate_as)
+            # What is begun does not know the future, which knows it: a circle would keep windows until it is found.
+            begun = _Begun(batch, now)
+            self._under_way.append(begun)
+            made.add_done_callback(partial(self._end, begun))
+
+    def _end(self, begun: _Begun, made: Future[list[Embedding]]) -> None:
+        """On the thread of the lane, which is free from now on."""
+        with self._arrived:
+            self._under_way.remove(begun)
+            self._done.append((begun, made, self._clock()))
+            self._arrived.notify()
+
+    def _collect(self, begun: _Begun, made: Future[list[Embedding]], computed: float, lanes: int) -> list[Embedding]:
+        try:
+            embeddings = made.result()
+        except EmbeddingError as error:
+            embeddings = self._embed(self._leave_out([item.window for item in begun.batch], error))
+            computed = self._clock()
+        return self._timed(embeddings, begun.batch, begun.taken, computed, lanes)
+
     def _work(self, batch: Sequence[QueuedWindow]) -> list[Embedding]:
         taken = self._clock()
         embeddings = self._embed([item.window for item in batch])
-        computed = self._clock()
+        return self._timed(embeddings, batch, taken, self._clock())
+
+    def _timed(
+        self,
+        embeddings: Sequence[Embedding],
+        batch: Sequence[QueuedWindow],
+        taken: float,
+        computed: float,
+        lanes: int = 1,
+    ) -> list[Embedding]:
+        """`embeddings` with their times; from these it is learnt what a batch takes, and what load that is."""
         with self._arrived:
             self._queue.computed(len(batch), computed - taken)
-            self._overload.computed(len(batch), computed - taken)
+            self._overload.computed(len(batch), (computed - taken) / lanes)
         queued = {(item.window.channel, item.window.index): item.queued for item in batch}
         return [
             replace(made, times=WorkTimes(queued[made.window.channel, made.window.index], taken, computed))
@@ -142,11 +227,15 @@ class EngineLoop:
         try:
             return self._engine.embed(windows, self._separate_as)
         except EmbeddingError as error:
-            log.warning("window_not_embedded", problem=str(error))
-            spoilt = set(error.positions)
-            with self._arrived:
-                self._refused.update(window.channel for i, window in enumerate(windows) if i in spoilt)
-            return self._embed([window for i, window in enumerate(windows) if i not in spoilt])
+            return self._embed(self._leave_out(windows, error))
+
+    def _leave_out(self, windows: Sequence[Window], error: EmbeddingError) -> list[Window]:
+        """The windows that are sound; the others are counted."""
+        log.warning("window_not_embedded", problem=str(error))
+        spoilt = set(error.positions)
+        with self._arrived:
+            self._refused.update(window.channel for i, window in enumerate(windows) if i in spoilt)
+        return [window for i, window in enumerate(windows) if i not in spoilt]
 
     def _relieve(self, now: float) -> None:
         """Let hops and the queue follow the load."""

@@ -60,7 +60,8 @@ class FittingBatches:
         return results
 
     def _halve(self, failed: int) -> None:
-        self.size = max(1, failed // 2)
+        # Work beside this may have halved it further by now.
+        self.size = min(self.size, max(1, failed // 2))
         log.warning("batch_halved", device=str(self._device), largest=self.size, reason="the device ran out of memory")
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

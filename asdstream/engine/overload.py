@@ -109,6 +109,11 @@ class Overload:
         self._patience_s = self._policy.calm_s
         self._narrowed_at = -math.inf
 
+    @property
+    def channels(self) -> int:
+        """How many channels keep to real time."""
+        return len(self._channels)
+
     def shedding(self, channel: str) -> Shedding | None:
         """What `channel` has given way; None for one that waits for the engine."""
         found = self._channels.get(channel)

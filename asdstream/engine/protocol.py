@@ -1,6 +1,7 @@
 """The boundary behind which the networks run: here in this process, or elsewhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 import numpy as np
@@ -60,6 +61,21 @@ class Engine(SampleEmbedder, Reconstructor, Protocol):
         """Run each of these batch sizes, and the separators that these need, once; returns the seconds taken.
 
         No window pays for the first run then.
+        """
+
+    def lanes(self, within_s: float) -> int:
+        """How many batches `begin` takes side by side, a window alone in one taking less than `within_s`.
+
+        1 where there is only one after the other, or where all together are needed for a window to be done by then. As
+        the latest warm-up found.
+        """
+
+    def begin(
+        self, windows: Sequence[Window], separate_as: Mapping[str, SeparateAs] | None = None
+    ) -> Future[list[Embedding]]:
+        """As `embed`, on a lane of its own while others are under way; what that raises is in the future.
+
+        No more are to be under way than there are lanes, of which there must be several, and no channel in two of them.
         """
 
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:

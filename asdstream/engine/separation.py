@@ -1,5 +1,7 @@
 """Separation of a machine from what surrounds it."""
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ again each), and the tiny network's intermediate results take 0.17 GB a window."
 
 
 class Separator:
-    """Separates 10 s windows with the separators of `bundle`, each built when it is first needed. One thread at a time.
+    """Separates 10 s windows with the separators of `bundle`, each built when it is first needed. From any thread.
 
     On a CPU they compute in float32 whatever the placement says, because their recurrent layers gain nothing from
     bfloat16, and its `cores` (by default its own) take a part of the windows each.
@@ -32,6 +34,7 @@ class Separator:
         self._cores = cores or Cores(placement)
         # By the bundle's own name for them, so that machine types with a common separator share its memory.
         self._networks: dict[str, TFGridNet] = {}
+        self._building = threading.Lock()
 
     def separate(self, samples: NDArray[np.float32], machine_type: str, begin: int = 0) -> NDArray[np.float32]:
         """What of windows (B, N) at 16 kHz is a machine of this type, (B, N - begin), as loud as it is in them.
@@ -40,7 +43,8 @@ class Separator:
         A gain on a window is the same gain on what comes out, silence stays silence, and no window depends on the
         others. Raises EngineError where the bundle has no separator for the type.
         """
-        network = self._network(machine_type)
+        with self._building:
+            network = self._network(machine_type)
 
         def estimate(windows: NDArray[np.float32]) -> NDArray[np.float32]:
             mixture = upload(np.ascontiguousarray(windows, dtype=np.float32), self._device)

@@ -4,6 +4,7 @@ A frame depends on its own 400 samples only. Frame k of a window begins at its s
 multiple of 160 samples apart have their common frames in common.
 """
 
+import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class _Latest:
 
 
 class StreamFrontEnd:
-    """What each of `front_ends` makes of windows that overlap, on `device`. One thread at a time.
+    """What each of `front_ends` makes of windows that overlap, on `device`. From any thread, one after the other.
 
     Of a window only those frames are computed whose sound the stream's window before did not hold. That the sound is
     the same is not taken on trust but compared, sample by sample: it costs a hundredth of the frames, and a stream
@@ -54,6 +55,8 @@ class StreamFrontEnd:
         silence = torch.zeros(MEL_BANDS, device=device)
         self._rings = FrameRings([end.normalise_frames(silence) for end in self._front_ends], FRAMES)
         self._latest: dict[Hashable, _Latest] = {}
+        # All rings are one block of memory, and what is done under it takes a hundredth of an encoder's time.
+        self._at_work = threading.Lock()
 
     @property
     def streams(self) -> int:
@@ -63,7 +66,7 @@ class StreamFrontEnd:
     def spectrograms(self, windows: Sequence[StreamWindow]) -> list[Tensor]:
         """The normalised spectrograms (B, frames, 128) of windows in any order, one for each front end."""
         turns = list(rounds(windows))
-        with torch.inference_mode():
+        with self._at_work, torch.inference_mode():
             try:
                 parts = [self._of_streams([windows[i] for i in places]) for places in turns]
             except BaseException:

@@ -5,6 +5,7 @@ had nothing after it to be heard with; it lies between and is separated once mor
 estimate `RIGHT` later, and a window holds the best estimate that there is when it is embedded.
 """
 
+import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,9 @@ class _Latest:
 
 
 class StreamSeparation:
-    """What `separator` makes of windows that overlap, in chunks of new sound. One thread at a time.
+    """What `separator` makes of windows that overlap, in chunks of new sound.
+
+    From any thread, but the windows of a stream one after the other.
 
     The network learns level and first norm of a chunk from the whole window that ends with it, so that a pause or a
     single blow is as loud in a chunk as it is in the window. Neighbouring chunks are cross-faded with weights that add
@@ -54,6 +57,7 @@ class StreamSeparation:
         self._left = left
         self._right = right
         self._latest: dict[Hashable, _Latest] = {}
+        self._remembering = threading.Lock()
 
     @property
     def streams(self) -> int:
@@ -69,39 +73,30 @@ class StreamSeparation:
         for places in rounds(windows):
             # Chunks of one length and type are separated together.
             chunks: dict[tuple[str, int], list[int]] = {}
+            with self._remembering:
+                before = {i: self._latest.get(windows[i].stream) for i in places}
             for i in places:
-                chunks.setdefault((machine_types[i], self._settled(windows[i])), []).append(i)
+                chunks.setdefault((machine_types[i], _settled(windows[i], before[i], self._right)), []).append(i)
             for (machine_type, settled), members in chunks.items():
-                rows = self._chunks([windows[i] for i in members], machine_type, settled)
+                rows = self._chunks([(windows[i], before[i]) for i in members], machine_type, settled)
                 for i, row in zip(members, rows, strict=True):
                     separated[i] = row
                     self._remember(windows[i], row)
         if windows:
-            oldest = max(window.captured for window in windows) - REMEMBERED_S
-            for stream in [stream for stream, latest in self._latest.items() if latest.captured < oldest]:
-                del self._latest[stream]
+            self._forget_before(max(window.captured for window in windows) - REMEMBERED_S)
         return [separated[i] for i in range(len(windows))]
 
-    def _settled(self, window: StreamWindow) -> int:
-        """How many samples at the window's beginning have their final estimate; all of them of a window seen before."""
-        latest = self._latest.get(window.stream)
-        if latest is None or latest.run != window.run:
-            return 0
-        shift = window.start - latest.start
-        common = WINDOW_SAMPLES - shift
-        if not (0 < common <= WINDOW_SAMPLES and np.array_equal(latest.heard[shift:], window.samples[:common])):
-            return 0
-        return WINDOW_SAMPLES if shift == 0 else max(0, common - self._right)
-
-    def _chunks(self, windows: Sequence[StreamWindow], machine_type: str, settled: int) -> list[NDArray[np.float32]]:
-        """Windows, each (160000,) separated from `settled` on and as it was before that."""
+    def _chunks(
+        self, windows: Sequence[tuple[StreamWindow, _Latest | None]], machine_type: str, settled: int
+    ) -> list[NDArray[np.float32]]:
+        """Windows, each (160000,) separated from `settled` on and before that as in the one before it in its stream."""
         begin = max(0, settled - self._left)
         if settled < WINDOW_SAMPLES:
-            chunks = self._separator.separate(np.stack([window.samples for window in windows]), machine_type, begin)
+            chunks = self._separator.separate(np.stack([window.samples for window, _ in windows]), machine_type, begin)
         if settled == 0:
             # Copies, because a row would keep its whole batch in memory.
             return [chunk.copy() for chunk in chunks]
-        separated = [self._as_it_was(window) for window in windows]
+        separated = [_as_it_was(window, latest) for window, latest in windows]
         if settled == WINDOW_SAMPLES:
             return separated
         weight = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
@@ -111,16 +106,37 @@ class StreamSeparation:
             row[fade.stop :] = chunk[FADE:]
         return separated
 
-    def _as_it_was(self, window: StreamWindow) -> NDArray[np.float32]:
-        """What is known of a window by the one before it in its stream, then silence."""
-        latest = self._latest[window.stream]
-        known = latest.separated[window.start - latest.start :]
-        row = np.zeros(WINDOW_SAMPLES, np.float32)
-        row[: len(known)] = known
-        return row
-
     def _remember(self, window: StreamWindow, separated: NDArray[np.float32]) -> None:
-        if np.isfinite(separated).all():
-            self._latest[window.stream] = _Latest(window.run, window.start, window.captured, window.samples, separated)
-        else:
-            self._latest.pop(window.stream, None)
+        finite = np.isfinite(separated).all()
+        with self._remembering:
+            if finite:
+                self._latest[window.stream] = _Latest(
+                    window.run, window.start, window.captured, window.samples, separated
+                )
+            else:
+                self._latest.pop(window.stream, None)
+
+    def _forget_before(self, captured: float) -> None:
+        with self._remembering:
+            for stream in [stream for stream, latest in self._latest.items() if latest.captured < captured]:
+                del self._latest[stream]
+
+
+def _settled(window: StreamWindow, latest: _Latest | None, right: int) -> int:
+    """How many samples at the window's beginning have their final estimate; all of them of a window seen before."""
+    if latest is None or latest.run != window.run:
+        return 0
+    shift = window.start - latest.start
+    common = WINDOW_SAMPLES - shift
+    if not (0 < common <= WINDOW_SAMPLES and np.array_equal(latest.heard[shift:], window.samples[:common])):
+        return 0
+    return WINDOW_SAMPLES if shift == 0 else max(0, common - right)
+
+
+def _as_it_was(window: StreamWindow, latest: _Latest | None) -> NDArray[np.float32]:
+    """What is known of a window by the one before it in its stream, then silence."""
+    row = np.zeros(WINDOW_SAMPLES, np.float32)
+    if latest is not None:
+        known = latest.separated[window.start - latest.start :]
+        row[: len(known)] = known
+    return row

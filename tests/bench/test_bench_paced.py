@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -46,6 +47,9 @@ class SleepingEngine:
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
         return chunks
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, object] | None = None) -> list[Embedding]:
         if self.fails_after is not None and len(self.seen) >= self.fails_after:
             raise EngineError("no memory")
@@ -87,6 +91,28 @@ def test_channels_that_are_too_many_are_shed_as_the_daemon_does_and_counted() ->
     assert not run.held
     assert run.busy > 0.8
     assert engine.largest == 4
+
+
+def test_an_engine_of_two_lanes_is_never_busier_than_all_the_time_and_keeps_the_order_of_a_channel() -> None:
+    class TwoLanes(SleepingEngine):
+        pool = ThreadPoolExecutor(2)
+
+        def lanes(self, within_s: float) -> int:
+            return 2
+
+        def begin(
+            self, windows: Sequence[Window], separate_as: Mapping[str, object] | None = None
+        ) -> Future[list[Embedding]]:
+            return self.pool.submit(self.embed, windows, separate_as)
+
+    engine = TwoLanes(0.08)
+    run = run_paced(engine, scorer(), channels=4, hop_s=0.2, seconds=1.0, max_batch=4)
+    engine.pool.shutdown()
+    assert run.scored + run.shed + run.dropped == run.windows == 20
+    assert 0.3 < run.busy <= 1.0
+    for channel in range(4):
+        indices = [index for name, index in engine.seen if name == f"channel-{channel}"]
+        assert indices == sorted(indices)
 
 
 def test_sound_may_go_by_faster_than_it_would() -> None:

@@ -47,6 +47,9 @@ class SlowEngine:
     def separate(self, chunks: NDArray[np.float32], machine_type: str) -> NDArray[np.float32]:
         return chunks
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str] | None = None) -> list[Embedding]:
         time.sleep(self.seconds_per_window * len(windows))
         strange = np.zeros(32, np.float32)

@@ -67,3 +67,32 @@ def test_the_first_failure_is_raised_once_all_are_done() -> None:
     with pytest.raises(RuntimeError, match="no memory"):
         cores(2).run(4, compute)
     assert done == [2]
+
+
+def test_what_is_begun_keeps_to_one_core_and_waits_for_no_other() -> None:
+    beside = cores(2)
+    released, threads_of = threading.Event(), []
+
+    def work() -> list[int]:
+        # What is begun shares nothing out again, or it would wait for cores that wait for it.
+        return beside.run(8, lambda part: [part.start, part.stop, torch.get_num_threads()])
+
+    def held() -> None:
+        assert released.wait(5.0)
+
+    other = beside.begin(held)
+    try:
+        assert beside.begin(work).result(5.0) == [0, 8, 1]
+        assert beside.run(1, lambda _part: threads_of.append(torch.get_num_threads()) or [0]) == [0]
+        assert threads_of == [1], "one that comes between takes no core from those at work"
+    finally:
+        released.set()
+    other.result(5.0)
+    beside.run(1, lambda _part: threads_of.append(torch.get_num_threads()) or [0])
+    assert threads_of == [1, 2], "and all of them once they have nothing else to do"
+
+
+def test_where_there_is_one_core_nothing_is_begun_beside_another() -> None:
+    assert (cores(1).count, cores(3).count) == (1, 3)
+    with pytest.raises(ValueError, match="one core"):
+        cores(1).begin(lambda: None)

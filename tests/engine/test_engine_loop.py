@@ -20,6 +20,9 @@ class PretendEmbedder:
         self.takes_s = 0.0
         self._clock = clock
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.batches.append(len(windows))
         self._clock.now += self.takes_s

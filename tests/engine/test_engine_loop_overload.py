@@ -50,6 +50,9 @@ class Factory:
         )
         self.most_waiting = 0
 
+    def lanes(self, within_s: float) -> int:
+        return 1
+
     def embed(self, windows: Sequence[Window], separate_as: Mapping[str, str]) -> list[Embedding]:
         self.batches.append(len(windows))
         self._pass_to(self.now + self._seconds_per_batch + len(windows) * self._seconds_per_window(self.now))
