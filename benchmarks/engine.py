@@ -7,7 +7,8 @@ takes all of them; the plain loop (`plain_engine.py`: every window for itself, i
 anew) takes some of the same windows; the bare encoders take spectrograms that lie ready, at their best size of batch.
 They take turns in one process, so that whatever else the machine does meets them alike, and ratios are medians over the
 rounds. Latency: windows come in real time at 70 % of the channels that the measured speed would hold, through the
-daemon's own loop; it is counted from the end of a window to its encoded score. Memory: an hour of 16 channels is played
+daemon's own loop; it is counted from the end of a window to its encoded score, twice in turns where the cores take
+windows on their own: so, and with batches that all of them share. Memory: an hour of 16 channels is played
 at 20 times real time; what comes faster than it can be worked off is shed by the daemon's policy, and counted.
 """
 
@@ -15,11 +16,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -36,6 +38,8 @@ from asdstream.bench.subject import Subject, subject_of
 from asdstream.bundle import Bundle
 from asdstream.config import EngineSection
 from asdstream.engine.device import choose
+from asdstream.engine.loop import ALONE_OF_HOP
+from asdstream.engine.protocol import Engine
 from asdstream.models.fbank import shared_front_ends
 
 CHANNELS = 16
@@ -67,9 +71,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds from the end of a window to its encoded score."""
+    """Seconds from the end of a window to its encoded score; with one lane, all cores take a batch together."""
 
     separated: bool
+    lanes: int
     channels: int
     seconds: float
     p50: float
@@ -189,11 +194,28 @@ def paced(subject: Subject, channels: int, sound_s: float, pace: float = 1.0) ->
     )
 
 
-def measure_latency(subject: Subject, windows_per_s: float, sound_s: float) -> Latency:
+class Together:
+    """An engine without lanes, so that all cores take one batch after the other."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def lanes(self, _within_s: float) -> int:
+        return 1
+
+
+def measure_latency(subject: Subject, windows_per_s: float, sound_s: float) -> Iterator[Latency]:
     """At 70 % of what the measured speed would hold."""
     channels = max(1, int(LOAD * windows_per_s * subject.hop_s))
-    run = paced(subject, channels, sound_s)
-    return Latency(subject.separate_as is not None, channels, sound_s, run.p50, run.p99, run.held)
+    lanes = subject.engine.lanes(ALONE_OF_HOP * subject.hop_s)
+    together = replace(subject, engine=cast(Engine, Together(subject.engine)))
+    for one in (subject,) if lanes == 1 else (subject, together, together, subject):
+        run = paced(one, channels, sound_s)
+        used = lanes if one is subject else 1
+        yield Latency(subject.separate_as is not None, used, channels, sound_s, run.p50, run.p99, run.held)
 
 
 def measure_memory(subject: Subject, sound_s: float) -> Memory:
@@ -247,7 +269,9 @@ def main() -> int:
             speed = measure_speed(loaded, subject, section, rounds)
             found("speed", speed)
             if "latency" in options.parts:
-                found("latency", measure_latency(subject, speed.engine_windows_per_s, 5.0 if options.quick else 60.0))
+                sound_s = 5.0 if options.quick else 60.0
+                for latency in measure_latency(subject, speed.engine_windows_per_s, sound_s):
+                    found("latency", latency)
         if "memory" in options.parts:
             found("memory", measure_memory(subject, 120.0 if options.quick else 3600.0))
     if options.json:
