@@ -45,6 +45,7 @@ class ClassificationObjective:
         crop_seconds: length of a crop, up to a window's; a recording that is shorter is followed by silence.
         patch_drop: share of AudioMAE's patches that are left out at random; BEATs, whose positional convolution and
             relative bias want a whole sequence, hears all of a crop.
+        window_end: whether AudioMAE sees short crops with the end of a window, see `PatchDrop`.
         examples_per_epoch: crops in one epoch, each of a recording drawn at random. Otherwise every recording is drawn
             once for every `crop_seconds` that it lasts.
         balanced: draw a class first, all alike, and then one of its recordings.
@@ -64,6 +65,7 @@ class ClassificationObjective:
         *,
         crop_seconds: float = WINDOW_SECONDS,
         patch_drop: float = 0.0,
+        window_end: bool = True,
         examples_per_epoch: int | None = None,
         balanced: bool = False,
     ) -> None:
@@ -81,7 +83,7 @@ class ClassificationObjective:
         self._waveforms = waveforms
         self._labels = tuple(labels)
         self._augmentation = augmentation
-        self._patch_drop = _patch_drop(network, self._crop_samples, patch_drop)
+        self._patch_drop = _patch_drop(network, self._crop_samples, patch_drop, window_end=window_end)
         every = drawn_per_epoch(map(waveforms.seconds, range(len(waveforms))), crop_seconds)
         self._recording_of = [index for index in every if labels[index] >= 0]
         self._of_class = [
@@ -129,9 +131,9 @@ def least_crop_seconds() -> float:
     return (FRAME_LENGTH + (LEAST_FRAMES - 1) * FRAME_SHIFT) / SAMPLE_RATE
 
 
-def _patch_drop(network: EmbeddingNetwork, samples: int, share: float) -> PatchDrop | None:
+def _patch_drop(network: EmbeddingNetwork, samples: int, share: float, *, window_end: bool) -> PatchDrop | None:
     """None where every patch is seen, or where there is no AudioMAE."""
     if network.audiomae is None:
         return None
-    drop = PatchDrop(network.audiomae.config, samples, share)
+    drop = PatchDrop(network.audiomae.config, samples, share, window_end=window_end)
     return None if drop.keeps_all else drop

@@ -15,20 +15,21 @@ class PatchDrop:
     regularises and is cheaper. Every band loses the same number, so that pooling by band stays a mean over time.
 
     The patches of a crop shorter than a window stand at a random time of the window, so that all positions go on
-    learning. The window ends as it does in the daemon, with the patches in which sound gives way to padding and those
-    that are padding up to 10.24 s: they stand in for others as often as they do in a whole window. An encoder that
-    never saw them does not bear them: two columns of padding then take away most of what it has learnt.
+    learning. With `window_end` the window ends as it does in the daemon, with the patches in which sound gives way to
+    padding and those that are padding up to 10.24 s: they stand in for others as often as they do in a whole window. An
+    encoder that never saw them knows few of its classes in whole windows.
 
     Args:
         config: AudioMAE's sizes.
         samples: length of the crops, up to a window's.
         share: of the patches left out, at least 0 and below 1.
+        window_end: whether a short crop is now and then seen with the end of a window.
 
     Raises:
         ValueError: the share is out of range, or the crop is too short for a patch.
     """
 
-    def __init__(self, config: AudioMAEConfig, samples: int, share: float) -> None:
+    def __init__(self, config: AudioMAEConfig, samples: int, share: float, *, window_end: bool = True) -> None:
         if not 0.0 <= share < 1.0:
             raise ValueError(f"the share of patches to drop is {share}; right would be at least 0 and below 1")
         self._bands = config.bands
@@ -39,7 +40,7 @@ class PatchDrop:
         self._kept_times = max(1, round(self._times * (1.0 - share)))
         self._sound = config.times if whole else frame_count(WINDOW_SAMPLES) // config.patch
         self._latest = self._sound - self._times
-        self._padded = min(config.times - self._sound, self._kept_times)
+        self._padded = min(config.times - self._sound, self._kept_times) if window_end else 0
         self._padding_chance = self._kept_times / config.times
         self.keeps_all = self._kept_times == config.times
 

@@ -66,6 +66,12 @@ def test_of_a_short_crop_whole_patches_of_sound_are_kept_and_now_and_then_the_en
     assert ends / (200 * drop.count) == pytest.approx(2 / 64, rel=0.1)
 
 
+def test_without_the_end_of_a_window_nothing_but_sound_is_kept() -> None:
+    for kept, places in drawn(PatchDrop(CONFIG, TWO_SECONDS, 0.0, window_end=False), 20):
+        assert torch.equal(kept, torch.arange(12 * 8))
+        assert (places < 62 * 8).all()
+
+
 def test_the_padding_of_a_short_crop_is_that_of_a_window() -> None:
     front_end, patchify = AudioMAE(CONFIG).front_end, AudioMAE(CONFIG).patchify
     window, crop = (patchify(front_end(torch.randn(1, samples)))[0] for samples in (WINDOW_SAMPLES, TWO_SECONDS))

@@ -68,6 +68,10 @@ class ClassificationSettings(StageSettings):
     patch_drop: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="Share of AudioMAE's patches that are left out at random"
     )
+    window_end: bool = Field(
+        default=True,
+        description="Whether AudioMAE hears short crops with the padding that ends each of the daemon's windows",
+    )
     clips_per_epoch: int | None = Field(
         default=None, ge=1, description="Each of a recording drawn at random; otherwise all are heard once"
     )

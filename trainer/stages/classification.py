@@ -98,6 +98,7 @@ def train_classes(
         run.augmentation(wanted=settings.noise),
         crop_seconds=settings.crop_seconds,
         patch_drop=settings.patch_drop if network.audiomae is not None else 0.0,
+        window_end=settings.window_end,
         examples_per_epoch=settings.clips_per_epoch,
         balanced=settings.balanced,
     )
