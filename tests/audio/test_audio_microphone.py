@@ -270,7 +270,9 @@ def test_a_driver_that_fails_in_its_own_way_does_not_end_the_source() -> None:
     card.query_devices = broken  # type: ignore[method-assign]
     source.start(time.monotonic())
     assert wait_until(lambda: source.problem is not None)
-    assert source.problem == "the microphone 'USB Mic' failed: segfault averted"
+    assert source.problem is not None
+    assert source.problem.startswith("the microphone 'USB Mic' failed: ")
+    assert source.problem.endswith(": segfault averted")
     source.stop()
 
 

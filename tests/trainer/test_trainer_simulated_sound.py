@@ -111,7 +111,7 @@ def test_every_machine_type_can_be_heard_over_a_wide_range_of_speed_and_load() -
     [
         ("identities", "1, two", "should be a list of numbers"),
         ("identities", "", "should be a list of numbers"),
-        ("identities", "5-3", "at least one element"),
+        ("identities", "5-3", "should be a list of numbers"),
         ("identities", [-1], "greater than or equal to 0"),
         ("severity", [0.0, 0.5], "should lie between 0, exclusively, and 1"),
         ("speed", [0.1, 1.0], "should lie between 0.2 and 2"),
