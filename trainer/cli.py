@@ -380,16 +380,15 @@ def ablate(
 
     from trainer import ablation
 
+    made_out_folder(out)
     console = Console(stderr=True)
     loaded = bundles.load(bundles.resolve(bundle))
     with tempfile.TemporaryDirectory() as scratch:
         if data is None:
-            made_out_folder(out)
             ablation.simulate(Path(scratch), seed, console)
         catalogue = read_catalogue(data or Path(scratch), fold, truth if data else None)
         if data is not None and not test_clips:
             ablation.refuse_official_test_clips(catalogue)
-        made_out_folder(out)
         variants = ablation.ablate(loaded, catalogue, machine, seed=seed, console=console)
     clips = f"simulated machines, seed {seed}" if data is None else f"the clips under {data}"
     if test_clips and data is not None:

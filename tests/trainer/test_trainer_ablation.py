@@ -56,7 +56,7 @@ def test_official_test_clips_are_refused_unless_they_are_asked_for(
     ablation.simulate(root, 0, Console(quiet=True), ["fan"])
     refused = asdtrain("ablate", "--bundle", small_bundle, "--data", root, "--out", tmp_path / "out")
     assert "are official test clips" in str(refused.exception)
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").iterdir()) == []
     allowed = asdtrain("ablate", "--bundle", small_bundle, "--data", root, "--test-clips", "--out", tmp_path / "out")
     assert allowed.exception is None, allowed.output
     assert "a choice made here flatters" in allowed.output
