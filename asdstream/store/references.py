@@ -3,7 +3,7 @@
 Every change makes a new revision of the machine's set and no reference is deleted, so that any earlier set can be had
 back; only of what is held out for the calibration, which may be hours, the oldest goes when there is too much. The
 audio is kept so that another bundle can embed it again; vectors are kept per bundle. When there is no room those of
-other bundles go, and then audio that can be spared (`References.give_up_vectors`, `give_up_sound`).
+other bundles go, and then audio that can be spared (`References.give_up`).
 """
 
 import sqlite3
@@ -211,8 +211,19 @@ class References:
             raise StoreError(f"The sound of reference {label} was given up when the store was full; enrol it again")
         return bytes(rows[0][0])
 
-    def give_up_vectors(self, count: int) -> int:
-        """Forget vectors of bundles that this process does not use, oldest first, as `give_up_sound`.
+    def give_up(self, count: int) -> dict[str, int]:
+        """Forget what can be spared until `count` bytes are free or none is left.
+
+        The bytes freed by what they were, "vectors" and "sound", in the order in which they go.
+        """
+        freed: dict[str, int] = {}
+        for what, give_up in (("vectors", self._give_up_vectors), ("sound", self._give_up_sound)):
+            left = count - sum(freed.values())
+            freed[what] = give_up(left) if left > 0 else 0
+        return freed
+
+    def _give_up_vectors(self, count: int) -> int:
+        """Forget vectors of bundles that this process does not use, oldest first, as `_give_up_sound`.
 
         Only of references whose sound is kept, from which those bundles can make them again.
         """
@@ -229,7 +240,7 @@ class References:
                 connection.executemany("DELETE FROM reference_vectors WHERE rowid = ?", given_up)
         return freed
 
-    def give_up_sound(self, count: int) -> int:
+    def _give_up_sound(self, count: int) -> int:
         """Forget sound that can be spared, oldest first, until `count` bytes are free or none is left; the bytes freed.
 
         First that of references that are in no present set, then that of what is held out for the calibration. Their
@@ -277,10 +288,7 @@ class References:
             len(reference.audio) + sum(rows.nbytes for rows in reference.vectors.values()) for reference in references
         )
         over = self._database.used_bytes + needed - self._max_bytes
-        for give_up in (self.give_up_vectors, self.give_up_sound):
-            if over > 0:
-                over -= give_up(over)
-        if over > 0:
+        if over > sum(self.give_up(over).values()):
             raise StoreError(
                 f"{_many(len(references))} of {needed / MB:.1f} MB would make the store larger than the "
                 f"{self._max_bytes / MB:.1f} MB of store.max_bytes: raise it, or remove references that are not needed"

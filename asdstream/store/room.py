@@ -104,9 +104,8 @@ class RoomKeeper:
         return freed
 
     def _give_up_content(self, count: int) -> int:
-        references, freed = self._store.references, 0
-        for what, give_up in (("vectors", references.give_up_vectors), ("sound", references.give_up_sound)):
-            spared = give_up(count - freed) if freed < count else 0
+        freed = 0
+        for what, spared in self._store.references.give_up(count).items():
             freed += spared
             if spared:
                 log.warning("room_made", given_up=what, freed_bytes=spared)
