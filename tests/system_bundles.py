@@ -30,6 +30,8 @@ BRANCHES: dict[str, tuple[Branch | FusedBranch, ...]] = {
     "system2": (Branch("audiomae", "audiomae"), Branch("beats", "beats")),
     "system3": (FusedBranch("fused", ("beats", "audiomae"), "attentive"),),
     "system4": (FusedBranch("fused", ("beats", "audiomae"), "mean"),),
+    "system3-bands": (FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands"),),
+    "system4-bands": (FusedBranch("fused", ("beats", "audiomae"), "mean", "bands"),),
     "bands": (Branch("audiomae-bands", "audiomae", "bands"), Branch("beats-bands", "beats", "bands")),
 }
 SIZES = {
@@ -37,6 +39,8 @@ SIZES = {
     "system2": {"audiomae": WIDTH, "beats": WIDTH},
     "system3": {"fused": WIDTH},
     "system4": {"fused": 2 * WIDTH},
+    "system3-bands": {"fused": BANDS * WIDTH},
+    "system4-bands": {"fused": BANDS * 2 * WIDTH},
     "bands": {"audiomae-bands": BANDS * WIDTH, "beats-bands": BANDS * WIDTH},
 }
 
@@ -85,6 +89,6 @@ def contents_of(
         encoders={name: encoder for name, encoder in encoders().items() if name in used},
         branches=branches,
         machine_types={"fan": MachineType(prototypes(system), None, separated)},
-        fusions={"fused": fusion} if system == "system3" else {},
+        fusions={"fused": fusion} if system.startswith("system3") else {},
         separators=separators or {},
     )

@@ -13,6 +13,7 @@ from system_bundles import ATTENTION, BEATS, BRANCHES, GRIDNET, SIZES, WIDTH, co
 
 from asdstream import bundle
 from asdstream.bundle import ANY_TYPE, BundleError, FusedBranch
+from asdstream.bundle.networks import TokenShape, new_head
 from asdstream.models.beats import BEATs
 from asdstream.models.fusion import AttentiveFusion, MeanFusion
 from asdstream.models.pooling import band_pool, mean_pool
@@ -67,6 +68,11 @@ def test_heads_make_embeddings_of_the_tokens_of_their_encoders(tmp_path: Path) -
     fusion.load_state_dict(dict(contents_of("system3").fusions["fused"].weights))
     torch.testing.assert_close(made["system3"].build_head("fused")(beats, audiomae), fusion(beats, audiomae))
     torch.testing.assert_close(made["system4"].build_head("fused")(beats, audiomae), MeanFusion()(beats, audiomae))
+    by_band = AttentiveFusion(WIDTH, ATTENTION, bands=8)
+    by_band.load_state_dict(fusion.state_dict())
+    torch.testing.assert_close(made["system3-bands"].build_head("fused")(beats, audiomae), by_band(beats, audiomae))
+    expected = MeanFusion(bands=8)(beats, audiomae)
+    torch.testing.assert_close(made["system4-bands"].build_head("fused")(beats, audiomae), expected)
     with pytest.raises(BundleError, match="no branch 'beats'; it has fused"):
         made["system3"].build_head("beats")
 
@@ -108,6 +114,19 @@ def test_a_manifest_from_before_there_were_separators_is_read(system2: Path) -> 
     assert not loaded.machine_types["fan"].separated
 
 
+def test_encoders_with_other_bands_cannot_be_fused_by_band() -> None:
+    tokens = {"beats": TokenShape(WIDTH, 8, class_token=False), "audiomae": TokenShape(WIDTH, 4, class_token=True)}
+    with pytest.raises(ValueError, match="'fused' keeps bands, and its encoders have 4, 8"):
+        new_head(BRANCHES["system3-bands"][0], tokens, ATTENTION)
+
+
+def test_a_fused_branch_that_does_not_say_how_it_pools_takes_all_patches(system3: Path) -> None:
+    manifest = json.loads((system3 / "bundle.json").read_text())
+    del manifest["branches"][0]["pooling"]
+    (system3 / "bundle.json").write_text(json.dumps(manifest))
+    assert bundle.verify(system3).branches == (FusedBranch("fused", ("beats", "audiomae"), "attentive", "mean"),)
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -117,6 +136,7 @@ def test_a_manifest_from_before_there_were_separators_is_read(system2: Path) -> 
         (lambda m: m["branches"][0].update(encoders=["beats", "wav2vec"]), "names encoder 'wav2vec'"),
         (lambda m: m["branches"][0].update(fusion="sum"), "sum"),
         (lambda m: m["branches"][0].update(fusion="attentive-sum"), "attentive-statistics"),
+        (lambda m: m["branches"][0].update(pooling="time"), "pooling"),
         (lambda m: m["branches"][0].update(fusion=3), "branches.0"),
         (lambda m: m["branches"][0].pop("weights"), "weights"),
         (lambda m: m["branches"][0].pop("fusion"), "branches.0.pooled"),

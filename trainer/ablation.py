@@ -10,7 +10,7 @@ from rich.console import Console
 from asdstream import atomic
 from asdstream.audio.simulator.dataset import ClipCounts, write_dcase
 from asdstream.audio.simulator.machine import MachineSpec
-from asdstream.bundle import Branch, Bundle
+from asdstream.bundle import Bundle
 from trainer.backends.choices import BACK_ENDS
 from trainer.catalogue import Catalogue
 from trainer.comparison import ComparedSystem, compare, comparison_table
@@ -56,10 +56,9 @@ def refuse_official_test_clips(catalogue: Catalogue) -> None:
 
 def variants_of(bundle: Bundle) -> list[EvaluationSettings]:
     """Every way of scoring that `bundle` allows, the method's own first."""
-    poolings: tuple[Pooling, ...] = ("bundle",)
-    if all(isinstance(branch, Branch) for branch in bundle.branches):
-        given = {branch.pooling for branch in bundle.branches if isinstance(branch, Branch)}
-        poolings += tuple(pooling for pooling in ("mean", "bands") if given != {pooling})
+    given = {branch.pooling for branch in bundle.branches}
+    ways: tuple[Pooling, ...] = ("mean", "bands")
+    poolings: tuple[Pooling, ...] = ("bundle", *(pooling for pooling in ways if given != {pooling}))
     scales = (False, True) if len(bundle.branches) > 1 else (False,)
     return [
         EvaluationSettings(back_end=name, normalise_branches=normalise, pooling=pooling)

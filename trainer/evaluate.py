@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from asdstream.bundle import Branch, Bundle
+from asdstream.bundle import Bundle
 from asdstream.bundle.errors import listing
 from asdstream.engine.separate_as import BothWays, SeparateAs
 from trainer.backends.choices import DEFAULT, back_end
@@ -144,18 +144,10 @@ def way_to_hear(bundle: Bundle, machine: str, separate: Separation) -> SeparateA
 
 
 def with_pooling(bundle: Bundle, pooling: Pooling) -> Bundle:
-    """`bundle` with another pooling of its branches. Raises TrainerError for a fused branch, which has its own."""
+    """`bundle` with another pooling of its branches."""
     if pooling == "bundle":
         return bundle
-    branches = []
-    for branch in bundle.branches:
-        if not isinstance(branch, Branch):
-            raise TrainerError(
-                f"the branch {branch.name!r} of the bundle {bundle.name} is fused and has its own pooling; "
-                "leave out --pooling"
-            )
-        branches.append(replace(branch, pooling=pooling))
-    return replace(bundle, branches=tuple(branches))
+    return replace(bundle, branches=tuple(replace(branch, pooling=pooling) for branch in bundle.branches))
 
 
 def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) -> MeasuredSection:

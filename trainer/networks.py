@@ -1,11 +1,11 @@
 """The networks that learn from attributes: encoders, and what makes one embedding of their tokens as in a bundle."""
 
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from asdstream.bundle import Branch, FusedBranch, Fusion
+from asdstream.bundle import Branch, FusedBranch, Fusion, Pooling
 from asdstream.bundle.networks import embedding_size, new_head, token_shape
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
@@ -26,7 +26,7 @@ class BranchNetwork(nn.Module):
     `kept` and `places` (B, K), as `AudioMAE.embed_patches` takes them, let an AudioMAE see only those patches.
     """
 
-    def __init__(self, encoder: AudioMAE | BEATs, pooling: Literal["mean", "bands"] = "mean") -> None:
+    def __init__(self, encoder: AudioMAE | BEATs, pooling: Pooling = "mean") -> None:
         super().__init__()
         branch, shapes = Branch("branch", "encoder", pooling), {"encoder": token_shape(encoder)}
         self.encoder = encoder
@@ -60,9 +60,10 @@ class FusedNetwork(nn.Module):
         audiomae: AudioMAE,
         fusion: Fusion = "attentive",
         attention_dim: int = 128,
+        pooling: Pooling = "mean",
     ) -> None:
         super().__init__()
-        branch = FusedBranch("fused", ("beats", "audiomae"), fusion)
+        branch = FusedBranch("fused", ("beats", "audiomae"), fusion, pooling)
         shapes = {"beats": token_shape(beats), "audiomae": token_shape(audiomae)}
         self.beats = beats
         self.audiomae = audiomae
@@ -88,9 +89,7 @@ class FusedNetwork(nn.Module):
 EmbeddingNetwork = BranchNetwork | FusedNetwork
 
 
-def phase_one(
-    encoder: AudioMAE | BEATs, pooling: Literal["mean", "bands"] = "mean", *, whole_encoder: bool = True
-) -> BranchNetwork:
+def phase_one(encoder: AudioMAE | BEATs, pooling: Pooling = "mean", *, whole_encoder: bool = True) -> BranchNetwork:
     """Phase I: every weight of the encoder learns, or none does and the classes alone are learnt."""
     if whole_encoder:
         _thaw(encoder)
@@ -99,7 +98,7 @@ def phase_one(
     return BranchNetwork(encoder, pooling)
 
 
-def phase_two(encoder: AudioMAE | BEATs, pooling: Literal["mean", "bands"] = "mean", *, rank: int = 8) -> BranchNetwork:
+def phase_two(encoder: AudioMAE | BEATs, pooling: Pooling = "mean", *, rank: int = 8) -> BranchNetwork:
     """Phase II: only steps of `rank` on the encoder's queries and keys learn. ValueError where it has some already."""
     return BranchNetwork(adapt(encoder, rank), pooling)
 
@@ -111,12 +110,13 @@ def fusion(
     *,
     attention_dim: int = 128,
     rank: int = 64,
+    pooling: Pooling = "mean",
 ) -> FusedNetwork:
     """Fusion: steps of `rank` on both encoders' queries and keys learn, and the attention if there is one.
 
     The attention begins even, as the mean of all tokens, and so does not throw away at random what phase I has learnt.
     """
-    network = FusedNetwork(adapt(beats, rank), adapt(audiomae, rank), kind, attention_dim)
+    network = FusedNetwork(adapt(beats, rank), adapt(audiomae, rank), kind, attention_dim, pooling)
     if isinstance(network.fusion, AttentiveFusion):
         nn.init.normal_(network.fusion.pooling.weight.weight, std=EVEN)
     return network

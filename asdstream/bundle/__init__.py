@@ -22,6 +22,7 @@ from asdstream.bundle.contents import (
     Fusion,
     FusionContents,
     MachineType,
+    Pooling,
     SeparatorContents,
 )
 from asdstream.bundle.errors import BundleError
@@ -49,6 +50,7 @@ __all__ = [
     "Fusion",
     "FusionContents",
     "MachineType",
+    "Pooling",
     "SeparatorContents",
     "load",
     "resolve",

@@ -14,13 +14,17 @@ ANY_TYPE = "*"
 """The machine type of a separator that serves all types without one of their own."""
 
 
+Pooling = Literal["mean", "bands"]
+"""Over all patches at once, or over time with each frequency band kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """One embedding per window: the tokens of `encoder`, pooled over time (`bands`) or over all patches (`mean`)."""
 
     name: str
     encoder: str
-    pooling: Literal["mean", "bands"] = "mean"
+    pooling: Pooling = "mean"
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -37,12 +41,14 @@ class FusedBranch:
     """One embedding per window from the tokens of two `encoders`, a BEATs and then an AudioMAE.
 
     `attentive` is System-3 of Zhang, Chen and Li, `attentive-statistics` the same with the tokens' deviation beside
-    their mean, `mean` their System-4; see `asdstream.models.fusion`.
+    their mean, `mean` their System-4; see `asdstream.models.fusion`. Each of them pools over all patches (`mean`) or
+    keeps frequency bands apart (`bands`).
     """
 
     name: str
     encoders: tuple[str, str]
     fusion: Fusion = "attentive"
+    pooling: Pooling = "mean"
 
     @property
     def is_attentive(self) -> bool:

@@ -141,4 +141,4 @@ def _encoder(entry: EncoderEntry) -> EncoderInBundle:
 def _branch(entry: BranchEntry) -> Branch | FusedBranch:
     if isinstance(entry, PooledBranchEntry):
         return Branch(entry.name, entry.encoder, entry.pooling)
-    return FusedBranch(entry.name, (entry.encoders[0], entry.encoders[1]), entry.fusion)
+    return FusedBranch(entry.name, (entry.encoders[0], entry.encoders[1]), entry.fusion, entry.pooling)

@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from asdstream.bundle.contents import ANY_TYPE
+from asdstream.bundle.contents import ANY_TYPE, Pooling
 from asdstream.bundle.errors import listing, refuse
 from asdstream.bundle.files import MANIFEST, NAME, check_names
 
@@ -64,7 +64,7 @@ class PooledBranchEntry(Strict):
 
     name: Name
     encoder: Name
-    pooling: Literal["mean", "bands"]
+    pooling: Pooling
 
     @property
     def encoders(self) -> list[str]:
@@ -75,6 +75,7 @@ class PooledBranchEntry(Strict):
 class _FusedBranchEntry(Strict):
     name: Name
     encoders: Annotated[list[Name], Field(min_length=2, max_length=2)]
+    pooling: Pooling = "mean"
 
 
 class MeanBranchEntry(_FusedBranchEntry):

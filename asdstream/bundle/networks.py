@@ -5,7 +5,7 @@ replace are never drawn: seconds at the base size), and every size has a limit, 
 neither memory nor hours, here or when sound comes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -181,27 +181,43 @@ def new_head(
         case Branch():
             return MeanPooling(class_token=shapes[0].class_token)
         case FusedBranch(fusion="mean"):
-            return MeanFusion()
+            return MeanFusion(bands=_bands(branch, shapes))
         case FusedBranch():
             if attention_dim is None:
                 raise ValueError(f"branch {branch.name!r} is fused attentively; its attention is missing")
             if shapes[0].width != shapes[1].width:
                 widths = f"{shapes[0].width} and {shapes[1].width}"
                 raise ValueError(f"branch {branch.name!r} fuses tokens {widths} wide; one width is needed")
-            return AttentiveFusion(shapes[0].width, attention_dim, deviation=branch.fusion == "attentive-statistics")
+            return AttentiveFusion(
+                shapes[0].width,
+                attention_dim,
+                deviation=branch.fusion == "attentive-statistics",
+                bands=_bands(branch, shapes),
+            )
 
 
 def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape]) -> int:
     """D of the embeddings of `branch`."""
     shapes = [tokens[encoder] for encoder in branch.encoders]
+    bands = _bands(branch, shapes)
     match branch:
-        case Branch(pooling="bands"):
-            return shapes[0].width * shapes[0].bands
         case FusedBranch(fusion="mean"):
-            return shapes[0].width + shapes[1].width
+            return bands * (shapes[0].width + shapes[1].width)
         case FusedBranch(fusion="attentive-statistics"):
-            return 2 * shapes[0].width
-    return shapes[0].width
+            return bands * 2 * shapes[0].width
+    return bands * shapes[0].width
+
+
+def _bands(branch: Branch | FusedBranch, shapes: Sequence[TokenShape]) -> int:
+    """How many parts of an embedding look at frequencies of their own."""
+    if branch.pooling == "mean":
+        return 1
+    found = {shape.bands for shape in shapes}
+    if len(found) > 1:
+        raise ValueError(
+            f"branch {branch.name!r} keeps bands, and its encoders have {listing(map(str, sorted(found)))}"
+        )
+    return shapes[0].bands
 
 
 def read_weights(path: Path, file: str, sha256: str, network: nn.Module) -> dict[str, Tensor]:

@@ -147,7 +147,12 @@ def _branch(
 ) -> dict[str, JsonValue]:
     if isinstance(branch, Branch):
         return {"name": branch.name, "encoder": branch.encoder, "pooling": branch.pooling}
-    fused: dict[str, JsonValue] = {"name": branch.name, "encoders": list(branch.encoders), "fusion": branch.fusion}
+    fused: dict[str, JsonValue] = {
+        "name": branch.name,
+        "encoders": list(branch.encoders),
+        "fusion": branch.fusion,
+        "pooling": branch.pooling,
+    }
     if branch.is_attentive:
         fusion = fusions[branch.name]
         fused["attention_dim"] = fusion.attention_dim

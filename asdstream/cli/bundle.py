@@ -55,7 +55,9 @@ def _describe(bundle: "Bundle") -> dict[str, object]:
 def _made_by(branch: "Branch | FusedBranch") -> str:
     from asdstream.bundle import FusedBranch
 
-    return f"{branch.fusion} fusion" if isinstance(branch, FusedBranch) else f"{branch.pooling} pooling"
+    if not isinstance(branch, FusedBranch):
+        return f"{branch.pooling} pooling"
+    return f"{branch.fusion} fusion" + (" of each band" if branch.pooling == "bands" else "")
 
 
 @app.command("info")

@@ -8,6 +8,18 @@ def mean_pool(tokens: Tensor, *, class_token: bool = True) -> Tensor:
     return tokens[:, 1 if class_token else 0 :].mean(dim=1)
 
 
+def by_band(patches: Tensor, bands: int) -> Tensor:
+    """Patch tokens (B, T * bands, D), time-major and without a class token, to (B, bands, T, D), lowest band first.
+
+    Raises:
+        ValueError: they are not a whole number of times.
+    """
+    if patches.shape[1] == 0 or patches.shape[1] % bands:
+        raise ValueError(f"there are {patches.shape[1]} patch tokens; right would be a multiple of {bands} bands")
+    apart: Tensor = patches.unflatten(1, (-1, bands))
+    return apart.transpose(1, 2)
+
+
 def band_pool(tokens: Tensor, bands: int = 8, *, class_token: bool = True) -> Tensor:
     """Mean over time alone, each frequency band kept: (B, 1 + T * bands, D) to (B, bands * D), lowest band first.
 
@@ -16,11 +28,7 @@ def band_pool(tokens: Tensor, bands: int = 8, *, class_token: bool = True) -> Te
     Raises:
         ValueError: the patch tokens are not a whole number of times.
     """
-    patches = tokens[:, 1 if class_token else 0 :]
-    if patches.shape[1] == 0 or patches.shape[1] % bands:
-        raise ValueError(f"there are {patches.shape[1]} patch tokens; right would be a multiple of {bands} bands")
-    apart: Tensor = patches.unflatten(1, (-1, bands))
-    return apart.mean(dim=1).flatten(1)
+    return by_band(tokens[:, 1 if class_token else 0 :], bands).mean(dim=2).flatten(1)
 
 
 class MeanPooling(nn.Module):

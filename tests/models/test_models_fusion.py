@@ -104,6 +104,28 @@ def test_attentive_fusion_is_blind_to_the_class_token(beats_tokens: Tensor, audi
     torch.testing.assert_close(fusion(beats_tokens, audiomae_tokens), before)
 
 
+def test_attentive_fusion_can_keep_each_band_by_itself(beats_tokens: Tensor, audiomae_tokens: Tensor) -> None:
+    torch.manual_seed(4)
+    whole = AttentiveFusion(DIM, 5)
+    fusion = AttentiveFusion(DIM, 5, bands=8)
+    fusion.load_state_dict(whole.state_dict())
+    fused = fusion(beats_tokens, audiomae_tokens)
+    assert fused.shape == (3, 8 * DIM)
+    for band in range(8):
+        # A band's part is what the same attention makes of that band's tokens alone.
+        class_token, patches = audiomae_tokens[:, :1], audiomae_tokens[:, 1:]
+        alone = whole(beats_tokens[:, band::8], torch.cat([class_token, patches[:, band::8]], dim=1))
+        torch.testing.assert_close(fused.unflatten(1, (8, DIM))[:, band], alone, atol=1e-6, rtol=1e-5)
+    fusion.pooling.deviation = True
+    assert fusion(beats_tokens, audiomae_tokens).shape == (3, 8 * 2 * DIM)
+
+
+def test_mean_fusion_can_keep_each_band_by_itself(beats_tokens: Tensor, audiomae_tokens: Tensor) -> None:
+    fused = MeanFusion(bands=8)(beats_tokens, audiomae_tokens[..., :4])
+    expected = [band_pool(beats_tokens, class_token=False), band_pool(audiomae_tokens[..., :4])]
+    torch.testing.assert_close(fused, torch.cat(expected, dim=1))
+
+
 def test_mean_fusion_sets_both_means_side_by_side(beats_tokens: Tensor, audiomae_tokens: Tensor) -> None:
     fused = MeanFusion()(beats_tokens, audiomae_tokens[..., :4])
     assert fused.shape == (3, DIM + 4)
@@ -139,6 +161,8 @@ def test_unfit_tokens_are_refused(beats_tokens: Tensor, audiomae_tokens: Tensor)
         AttentiveFusion(DIM)(beats_tokens, audiomae_tokens[..., :4])
     with pytest.raises(ValueError, match="of one batch"):
         MeanFusion()(beats_tokens[:2], audiomae_tokens)
+    with pytest.raises(ValueError, match="right would be a multiple of 8 bands"):
+        AttentiveFusion(DIM, bands=8)(beats_tokens[:, :-1], audiomae_tokens)
     with pytest.raises(ValueError, match="a class token with at least one patch"):
         MeanFusion()(beats_tokens, audiomae_tokens[:, :1])
     with pytest.raises(ValueError, match="right would be positive numbers"):

@@ -13,7 +13,6 @@ from asdstream.audio.simulator.dataset import ClipCounts
 from asdstream.bundle import Branch, FusedBranch
 from trainer import ablation, cli
 from trainer.catalogue import read_catalogue
-from trainer.errors import TrainerError
 from trainer.evaluate import EvaluationSettings, evaluate, with_pooling
 
 
@@ -82,12 +81,13 @@ def test_branches_are_brought_to_one_scale_where_there_are_several(small_bundle:
     }
 
 
-def test_a_fused_branch_keeps_its_pooling(small_bundle: Path) -> None:
+def test_a_fused_branch_can_be_pooled_otherwise_as_well(small_bundle: Path) -> None:
     bundle = bundles.load(small_bundle)
     fused = replace(bundle, branches=(FusedBranch("fused", ("beats", "audiomae")),))
-    assert {way.pooling for way in ablation.variants_of(fused)} == {"bundle"}
-    with pytest.raises(TrainerError, match="the branch 'fused' of the bundle small is fused"):
-        with_pooling(fused, "bands")
+    assert {way.pooling for way in ablation.variants_of(fused)} == {"bundle", "bands"}
+    by_band = with_pooling(fused, "bands")
+    assert by_band.branches == (FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands"),)
+    assert {way.pooling for way in ablation.variants_of(by_band)} == {"bundle", "mean"}
 
 
 def test_pooling_over_bands_widens_the_embeddings(plain: Path, small_bundle: Path) -> None:

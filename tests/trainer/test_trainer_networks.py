@@ -47,6 +47,16 @@ NETWORKS: dict[str, tuple[Callable[[], EmbeddingNetwork], Branch | FusedBranch, 
         FusedBranch("b", ("beats", "audiomae"), "attentive-statistics"),
         2 * WIDTH,
     ),
+    "attentive bands": (
+        lambda: FusedNetwork(*encoders(), "attentive", ATTENTION, "bands"),
+        FusedBranch("b", ("beats", "audiomae"), "attentive", "bands"),
+        BANDS * WIDTH,
+    ),
+    "mean fusion of bands": (
+        lambda: FusedNetwork(*encoders(), "mean", pooling="bands"),
+        FusedBranch("b", ("beats", "audiomae"), "mean", "bands"),
+        BANDS * 2 * WIDTH,
+    ),
     "mean fusion": (
         lambda: FusedNetwork(*encoders(), "mean"),
         FusedBranch("b", ("beats", "audiomae"), "mean"),

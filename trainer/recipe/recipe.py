@@ -78,8 +78,6 @@ class Recipe(Table):
             raise problem("is 3, whose attention is trained in [fusion]; that table is missing", "system")
         if self.fusion is not None and self.fusion.deviation and self.system != 3:
             raise problem("belongs to System-3, whose fusion pools statistics", "fusion", "deviation")
-        if self.fuses and self.model.pooling != "mean":
-            raise problem("belongs to Systems 1 and 2; fusion pools for itself", "model", "pooling")
         return self
 
     @property

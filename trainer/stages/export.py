@@ -72,7 +72,7 @@ def fused_branch(recipe: Recipe) -> FusedBranch:
     if recipe.system == 3:
         deviation = recipe.fusion is not None and recipe.fusion.deviation
         fusion = "attentive-statistics" if deviation else "attentive"
-    return FusedBranch(FUSED, ("beats", "audiomae"), fusion)
+    return FusedBranch(FUSED, ("beats", "audiomae"), fusion, recipe.model.pooling)
 
 
 def _contents(

@@ -42,7 +42,12 @@ def parts(run: Run) -> tuple[Part, ...]:
         torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
         try:
             network = fusion(
-                beats, audiomae, branch.fusion, attention_dim=run.recipe.model.attention_dim, rank=settings.rank
+                beats,
+                audiomae,
+                branch.fusion,
+                attention_dim=run.recipe.model.attention_dim,
+                rank=settings.rank,
+                pooling=branch.pooling,
             )
         except ValueError as error:
             raise TrainerError(f"the encoders cannot be fused: {error}") from error
