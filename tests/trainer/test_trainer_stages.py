@@ -17,6 +17,7 @@ from asdstream.models.audiomae import AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig
 from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
 from trainer import cli
+from trainer.first_layers import layer_count
 from trainer.metrics_log import MetricsLog
 from trainer.products import Products
 from trainer.recipe import Phase1Settings
@@ -313,6 +314,30 @@ def test_a_bundle_starts_the_encoders_of_another_recipe(system3: Path, tmp_path:
         for key, tensor in tensors(system3, f"fusion-{name}").items():
             assert torch.allclose(tensors(run, f"start-{name}")[key], tensor, atol=2e-3, rtol=1e-3), key
     assert bundles.verify(run / "bundle").licence_notes == ("Simulated sound only.",)
+
+
+def test_a_recipe_may_ask_for_fewer_layers(tmp_path: Path) -> None:
+    """Of weights brought along the first are taken, and what is drawn at random is as shallow."""
+    recipe = write_recipe(tmp_path, 2, PHASE1)
+    recipe.write_text(recipe.read_text().replace("[model]\n", "[model]\nlayers = 2\n"))
+    run = tmp_path / "run"
+    done("run", recipe, "--out", run, "--start", "builtin:demo")
+    bundle = bundles.verify(run / "bundle")
+    assert {name: layer_count(bundle.build_encoder(name)) for name in ("beats", "audiomae")} == {
+        "beats": 2,
+        "audiomae": 2,
+    }
+    demo = bundles.load(bundles.resolve("builtin:demo")).build_encoder("audiomae").state_dict()
+    start = tensors(run, "start-audiomae")
+    assert torch.equal(start["blocks.1.mlp.fc1.weight"], demo["blocks.1.mlp.fc1.weight"])
+    assert not any(name.startswith("blocks.2.") for name in start)
+
+
+def test_more_layers_than_were_brought_along_are_refused(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, 1, PHASE1)
+    recipe.write_text(recipe.read_text().replace("[model]\n", "[model]\nlayers = 9\n"))
+    result = asdtrain("run", recipe, "--out", tmp_path / "run", "--start", "builtin:demo")
+    assert "has 6 layers, and the recipe's [model] asks for 9" in str(result.exception)
 
 
 def test_a_bundle_that_starts_from_one_with_a_decoder_keeps_it(tmp_path: Path) -> None:

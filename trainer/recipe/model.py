@@ -20,6 +20,12 @@ class ModelSettings(Table):
     """The encoders, and what makes an embedding of their tokens."""
 
     size: Literal["tiny", "base"] = "tiny"
+    layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Of each encoder; those of its size where left out. Of weights brought along the first so many",
+    )
     decoder: DecoderSettings = DecoderSettings()
     pooling: Pooling = Field(default="mean", description="Over all patches, or over time with each band kept")
     attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")
