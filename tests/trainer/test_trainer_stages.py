@@ -316,28 +316,20 @@ def test_a_bundle_starts_the_encoders_of_another_recipe(system3: Path, tmp_path:
     assert bundles.verify(run / "bundle").licence_notes == ("Simulated sound only.",)
 
 
-def test_a_recipe_may_ask_for_fewer_layers(tmp_path: Path) -> None:
-    """Of weights brought along the first are taken, and what is drawn at random is as shallow."""
-    recipe = write_recipe(tmp_path, 2, PHASE1)
-    recipe.write_text(recipe.read_text().replace("[model]\n", "[model]\nlayers = 2\n"))
-    run = tmp_path / "run"
-    done("run", recipe, "--out", run, "--start", "builtin:demo")
-    bundle = bundles.verify(run / "bundle")
-    assert {name: layer_count(bundle.build_encoder(name)) for name in ("beats", "audiomae")} == {
-        "beats": 2,
-        "audiomae": 2,
-    }
-    demo = bundles.load(bundles.resolve("builtin:demo")).build_encoder("audiomae").state_dict()
-    start = tensors(run, "start-audiomae")
-    assert torch.equal(start["blocks.1.mlp.fc1.weight"], demo["blocks.1.mlp.fc1.weight"])
-    assert not any(name.startswith("blocks.2.") for name in start)
-
-
-def test_more_layers_than_were_brought_along_are_refused(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, 1, PHASE1)
-    recipe.write_text(recipe.read_text().replace("[model]\n", "[model]\nlayers = 9\n"))
-    result = asdtrain("run", recipe, "--out", tmp_path / "run", "--start", "builtin:demo")
-    assert "has 6 layers, and the recipe's [model] asks for 9" in str(result.exception)
+def test_fusion_may_take_up_the_first_layers_alone_and_keep_bands(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, 3, PHASE1 + FUSION + 'layers = 2\npooling = "bands"\n')
+    done("run", recipe, "--out", tmp_path / "run")
+    bundle = bundles.verify(tmp_path / "run" / "bundle")
+    assert bundle.branches == (bundles.FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands"),)
+    assert bundle.embedding_size("fused") == 8 * 192
+    assert {layer_count(bundle.build_encoder(name)) for name in bundle.encoders} == {2}
+    assert any(name.startswith("blocks.5.") for name in tensors(tmp_path / "run", "phase1-audiomae"))
+    assert bundle.machine_types["fan"].prototypes["fused"].source.shape == (3, 8 * 192)
+    deeper = write_recipe(tmp_path, 3, FUSION + "layers = 3\n")
+    result = asdtrain("run", deeper, "--out", tmp_path / "deeper", "--start", tmp_path / "run" / "bundle")
+    assert "[fusion] cannot take up the first layers of BEATs: 3 layers were asked for; right would be 1 to 2" in str(
+        result.exception
+    )
 
 
 def test_a_bundle_that_starts_from_one_with_a_decoder_keeps_it(tmp_path: Path) -> None:

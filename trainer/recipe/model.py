@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from asdstream.bundle import Pooling
 from trainer.recipe.table import Table
 
 
@@ -20,12 +19,8 @@ class ModelSettings(Table):
     """The encoders, and what makes an embedding of their tokens."""
 
     size: Literal["tiny", "base"] = "tiny"
-    layers: int | None = Field(
-        default=None,
-        ge=1,
-        le=64,
-        description="Of each encoder; those of its size where left out. Of weights brought along the first so many",
-    )
     decoder: DecoderSettings = DecoderSettings()
-    pooling: Pooling = Field(default="mean", description="Over all patches, or over time with each band kept")
+    pooling: Literal["mean", "bands"] = Field(
+        default="mean", description="Over all patches, or over time with each band kept (Systems 1 and 2)"
+    )
     attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from asdstream.bundle import Pooling
 from asdstream.config_problems import problem
 from trainer.recipe.table import Range, Table
 
@@ -119,6 +120,13 @@ class FusionSettings(Phase2Settings):
     """Both encoders, by LoRA, and the fusion of their tokens, trained end to end (Systems 3 and 4)."""
 
     rank: int = Field(default=64, ge=1, description="Rank of LoRA's step")
+    layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Layers kept of each encoder, from the first; those behind served the phases before",
+    )
+    pooling: Pooling = Field(default="mean", description="Over all patches, or over time with each band kept")
     deviation: bool = Field(
         default=False, description="Whether the tokens' weighted deviation stands beside their mean (System-3)"
     )

@@ -1,7 +1,6 @@
 """The encoders as they go from stage to stage: untrained, brought along, trained further."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -78,8 +77,6 @@ def masked_model(recipe: Recipe) -> MaskedAudioMAE:
     """An untrained masked autoencoder whose first weights depend on the seed alone."""
     settings = recipe.model
     config = AudioMAEConfig.tiny() if settings.size == "tiny" else AudioMAEConfig.base()
-    if settings.layers is not None:
-        config = replace(config, depth=settings.layers)
     torch.manual_seed(derived_seed(recipe.seed, "first weights"))
     decoder = settings.decoder
     return MaskedAudioMAE(config, DecoderConfig(decoder.embed_dim, decoder.depth, decoder.heads))
@@ -90,10 +87,7 @@ def untrained(recipe: Recipe, name: str) -> Encoder:
     if name == "audiomae":
         return masked_model(recipe).encoder()
     torch.manual_seed(derived_seed(recipe.seed, "first weights", name))
-    config = BEATsConfig.tiny() if recipe.model.size == "tiny" else BEATsConfig.base()
-    if recipe.model.layers is not None:
-        config = replace(config, encoder_layers=recipe.model.layers)
-    return BEATs(config)
+    return BEATs(BEATsConfig.tiny() if recipe.model.size == "tiny" else BEATsConfig.base())
 
 
 def encoder_product(encoder: Encoder, licence_notes: Sequence[str]) -> Product:

@@ -9,7 +9,7 @@ from asdstream.bundle import Branch, DecoderContents, EncoderContents, FusedBran
 from asdstream.models.masked_audiomae import decoder_state
 from trainer.errors import TrainerError
 from trainer.products import Product, Products
-from trainer.recipe import Recipe
+from trainer.recipe import FusionSettings, Recipe
 from trainer.stages.encoders import encoder_weights, product_before
 from trainer.stages.order import StageName
 from trainer.stages.prototype_product import prototypes_of
@@ -69,10 +69,10 @@ def branches_of(recipe: Recipe) -> tuple[Branch | FusedBranch, ...]:
 def fused_branch(recipe: Recipe) -> FusedBranch:
     """What Systems 3 and 4 make embeddings with."""
     fusion: Fusion = "mean"
+    settings = recipe.fusion or FusionSettings()
     if recipe.system == 3:
-        deviation = recipe.fusion is not None and recipe.fusion.deviation
-        fusion = "attentive-statistics" if deviation else "attentive"
-    return FusedBranch(FUSED, ("beats", "audiomae"), fusion, recipe.model.pooling)
+        fusion = "attentive-statistics" if settings.deviation else "attentive"
+    return FusedBranch(FUSED, ("beats", "audiomae"), fusion, settings.pooling)
 
 
 def _contents(

@@ -8,12 +8,14 @@ import torch
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
 from trainer.errors import TrainerError
+from trainer.first_layers import first_layers
 from trainer.networks import BranchNetwork, FusedNetwork, fusion
 from trainer.products import Product
 from trainer.randomness import derived_seed
+from trainer.recipe import FusionSettings
 from trainer.spread import spread, widen
 from trainer.stages.classification import classes_depend_on, train_classes
-from trainer.stages.encoders import encoder_before, encoder_product, needs_before
+from trainer.stages.encoders import Encoder, encoder_before, encoder_product, needs_before
 from trainer.stages.export import ATTENTION, fused_branch
 from trainer.stages.first_windows import embeddings
 from trainer.stages.labels import labelled
@@ -36,9 +38,11 @@ def parts(run: Run) -> tuple[Part, ...]:
 
     def make(fingerprint: str) -> Mapping[str, Product]:
         (beats, beats_notes), (audiomae, audiomae_notes) = (encoder_before(run, name, STAGE) for name in NAMES)
+        if settings.layers is not None:
+            beats, audiomae = (_cut(encoder, settings.layers) for encoder in (beats, audiomae))
         beats, audiomae = cast(BEATs, beats), cast(AudioMAE, audiomae)
         if settings.audiomae_spread is not None:
-            _bring_to_spread(run, audiomae, beats, settings.audiomae_spread)
+            _bring_to_spread(run, audiomae, beats, settings, settings.audiomae_spread)
         torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
         try:
             network = fusion(
@@ -70,12 +74,20 @@ def parts(run: Run) -> tuple[Part, ...]:
     )
 
 
-def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, multiple: float) -> None:
+def _cut(encoder: Encoder, layers: int) -> Encoder:
+    try:
+        return first_layers(encoder, layers)
+    except ValueError as error:
+        name = "BEATs" if isinstance(encoder, BEATs) else "AudioMAE"
+        raise TrainerError(f"[fusion] cannot take up the first layers of {name}: {error}") from None
+
+
+def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, settings: FusionSettings, multiple: float) -> None:
     recordings = run.sound.generative
     # Every so-manieth, so that all machines are among them.
     waveforms = run.waveforms(recordings[:: -(-len(recordings) // SPREAD_OVER)])
     of_beats, of_audiomae = (
-        spread(torch.from_numpy(embeddings(BranchNetwork(encoder), waveforms, run.processes)))
+        spread(torch.from_numpy(embeddings(BranchNetwork(encoder, settings.pooling), waveforms, run.processes)))
         for encoder in (beats, audiomae)
     )
     try:

@@ -43,7 +43,7 @@ def parts(run: Run) -> tuple[Part, ...]:
             needs=needs_before(run, ["audiomae"], STAGE),
             depends_on={
                 "seed": run.recipe.seed,
-                "model": run.recipe.model.model_dump(mode="json", include={"size", "layers", "decoder"}),
+                "model": run.recipe.model.model_dump(mode="json", include={"size", "decoder"}),
                 "settings": what_matters(settings),
                 "sound": data_fingerprint(run.sound.generative),
                 "noise": run.noise_fingerprint(wanted=settings.noise),

@@ -10,7 +10,6 @@ from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig
 from asdstream.models.checkpoint import load_weights, sha256_of, shapes_only
 from trainer.errors import TrainerError
-from trainer.first_layers import first_layers, layer_count
 from trainer.products import Product
 from trainer.recipe import Recipe
 from trainer.stages.encoders import Encoder, encoder_product
@@ -40,15 +39,13 @@ def parts(run: Run) -> tuple[Part, ...]:
             f"the bundle {bundle.path} has no {' or '.join(run.recipe.encoders)} to start from; "
             f"it has {', '.join(sorted(held))}"
         )
-    layers = run.recipe.model.layers
-    cut = {} if layers is None else {"layers": str(layers)}
     found = []
     for name in run.recipe.encoders:
         file = files[name]
         if file is not None:
-            found.append(_part(name, {"file": _sha256(file)} | cut, partial(_from_file, run.recipe, name, file)))
+            found.append(_part(name, {"file": _sha256(file)}, partial(_from_file, run.recipe, name, file)))
         elif bundle is not None and name in held:
-            origin = {"bundle": bundle.sha256} | cut
+            origin = {"bundle": bundle.sha256}
             found.append(_part(name, origin, partial(_from_bundle, run.recipe, bundle, held[name])))
     return tuple(found)
 
@@ -76,7 +73,7 @@ def _from_file(recipe: Recipe, name: str, file: Path) -> Product:
     model = found.model
     if isinstance(model, BEATs):
         model = _without_predictor(model)
-    model = _of_size(recipe, model, str(file))
+    _check_size(recipe, model, str(file))
     note = f"{found.licence_note} ({file.name}, SHA-256 {found.sha256})"
     return encoder_product(model, [note])
 
@@ -84,7 +81,8 @@ def _from_file(recipe: Recipe, name: str, file: Path) -> Product:
 def _from_bundle(recipe: Recipe, bundle: bundles.Bundle, held: str) -> Product:
     masked = None if bundle.encoders[held].decoder is None else bundle.build_masked_audiomae()
     encoder = masked or bundle.build_encoder(held)
-    return encoder_product(_of_size(recipe, encoder, f"the bundle {bundle.path}"), bundle.licence_notes)
+    _check_size(recipe, encoder, f"the bundle {bundle.path}")
+    return encoder_product(encoder, bundle.licence_notes)
 
 
 def _without_predictor(model: BEATs) -> BEATs:
@@ -96,9 +94,8 @@ def _without_predictor(model: BEATs) -> BEATs:
     return alone
 
 
-def _of_size(recipe: Recipe, encoder: Encoder, source: str) -> Encoder:
-    """The encoder as wide as the recipe says, and cut to its layers where it says so."""
-    size, layers = recipe.model.size, recipe.model.layers
+def _check_size(recipe: Recipe, encoder: Encoder, source: str) -> None:
+    size = recipe.model.size
     if isinstance(encoder, AudioMAE):
         audiomae = AudioMAEConfig.tiny() if size == "tiny" else AudioMAEConfig.base()
         wanted, width = audiomae.embed_dim, encoder.config.embed_dim
@@ -110,12 +107,3 @@ def _of_size(recipe: Recipe, encoder: Encoder, source: str) -> Encoder:
             f"{source} is {width} wide, and the recipe's size {size!r} is {wanted}; "
             "set another size in [model] or start from other weights"
         )
-    if layers is None:
-        return encoder
-    try:
-        return first_layers(encoder, layers)
-    except ValueError:
-        raise TrainerError(
-            f"{source} has {layer_count(encoder)} layers, and the recipe's [model] asks for {layers}; "
-            "ask for as many at most or start from other weights"
-        ) from None
