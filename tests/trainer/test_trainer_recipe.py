@@ -63,11 +63,6 @@ def test_only_the_stages_with_a_table_run() -> None:
         (3, "[fusion]\nlayers = 7\n", "small.toml:8: fusion.layers: should be at most 6, as many as encoders have"),
         (1, "[fusion]\n", "small.toml:7: fusion: belongs to Systems 3 and 4; System-1 fuses nothing"),
         (3, "", "small.toml:2: system: is 3, whose attention is trained in [fusion]; that table is missing"),
-        (
-            4,
-            '[model]\npooling = "bands"\n',
-            "small.toml:8: model.pooling: belongs to Systems 1 and 2; fusion pools for itself",
-        ),
     ],
 )
 def test_a_table_that_the_system_has_no_use_for_is_refused(system: int, tables: str, sentence: str) -> None:

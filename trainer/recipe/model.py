@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from asdstream.bundle import Pooling
 from trainer.recipe.table import Table
 
 
@@ -20,7 +21,9 @@ class ModelSettings(Table):
 
     size: Literal["tiny", "base"] = "tiny"
     decoder: DecoderSettings = DecoderSettings()
-    pooling: Literal["mean", "bands"] = Field(
-        default="mean", description="Over all patches, or over time with each band kept (Systems 1 and 2)"
+    pooling: Pooling = Field(
+        default="mean",
+        description="In phases I and II, and for good in Systems 1 and 2: over all patches, or over time with each "
+        "band kept",
     )
     attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")

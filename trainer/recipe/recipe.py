@@ -82,8 +82,6 @@ class Recipe(Table):
         deepest = (AudioMAEConfig.tiny() if self.model.size == "tiny" else AudioMAEConfig.base()).depth
         if self.fusion is not None and (self.fusion.layers or 0) > deepest:
             raise problem("should be at most {deepest}, as many as encoders have", "fusion", "layers", deepest=deepest)
-        if self.fuses and self.model.pooling != "mean":
-            raise problem("belongs to Systems 1 and 2; fusion pools for itself", "model", "pooling")
         return self
 
     @property
