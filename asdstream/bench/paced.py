@@ -31,6 +31,8 @@ BLOCK_S = 0.1
 DRAIN_HOPS = 2.0
 DRAIN_S = 2.0
 """After the last window there is this much time, and so many hops, for those that still wait."""
+END_S = 60.0
+"""What a stage may take over the step that it is in: a thread left inside torch ends the process with an abort."""
 
 
 def run_paced(
@@ -117,7 +119,7 @@ class _Line:
         drained = self._begun + seconds + DRAIN_S + DRAIN_HOPS * self._hop_s
         self._wait_until(lambda: self._done, drained)
         resident = resident_bytes()
-        self._crew.dismiss(DRAIN_S)
+        self._crew.dismiss(END_S)
         if self._crew.failure is not None:
             raise EngineError(f"{len(self._sound.names)} channels could not be heard to the end: {self._crew.failure}")
         return self._result(seconds, resident)
