@@ -332,6 +332,24 @@ def test_fusion_may_take_up_the_first_layers_alone_and_keep_bands(tmp_path: Path
     )
 
 
+def test_fusion_may_keep_a_share_of_what_was_brought_along(system3: Path, tmp_path: Path) -> None:
+    """With nearly all of it kept the encoders are nearly as they came; by themselves they move away."""
+    moved = {}
+    for share in (0.0, 0.99):
+        run = tmp_path / str(share)
+        recipe = write_recipe(tmp_path, 4, PHASE1 + FUSION + f"brought_share = {share}\n")
+        done("run", recipe, "--out", run, "--start", system3 / "bundle")
+        came, left = tensors(run, "start-beats"), tensors(run, "fusion-beats")
+        moved[share] = sum(float((left[name] - tensor).abs().sum()) for name, tensor in came.items())
+    assert 0.0 < moved[0.99] < 0.02 * moved[0.0]
+
+
+def test_a_share_of_nothing_is_refused_before_the_training(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, 4, PHASE1 + FUSION + "brought_share = 0.5\n")
+    result = asdtrain("run", recipe, "--out", tmp_path / "run")
+    assert "keeps a share of weights that were brought along, and there are none of beats" in str(result.exception)
+
+
 def test_a_bundle_that_starts_from_one_with_a_decoder_keeps_it(tmp_path: Path) -> None:
     run = tmp_path / "run"
     done("run", write_recipe(tmp_path, 1, ""), "--out", run, "--start", "builtin:demo")

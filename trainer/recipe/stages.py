@@ -137,6 +137,12 @@ class FusionSettings(Phase2Settings):
         description="How far AudioMAE's embeddings lie apart over the recordings as fusion begins, as a multiple of "
         "BEATs'; as they came where left out",
     )
+    brought_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Of the encoders' weights in the end, how much stays as it was brought along; the rest is learnt",
+    )
 
 
 class SeparatorSettings(StageSettings):

@@ -29,6 +29,11 @@ def check_feasibility(run: Run) -> None:
                 f"the recipe {recipe.name} would leave the encoder {name} untrained; give weights with --{name} or "
                 "--start, or let phase1 train it"
             )
+        if not given and recipe.fusion is not None and recipe.fusion.brought_share:
+            raise TrainerError(
+                f"[fusion] of the recipe {recipe.name} keeps a share of weights that were brought along, and there are "
+                f"none of {name}; give some with --{name} or --start, or leave out brought_share"
+            )
     for stage in (StageName.PHASE1, StageName.PHASE2, StageName.FUSION):
         settings = getattr(recipe, stage)
         if settings is not None:

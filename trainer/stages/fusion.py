@@ -7,6 +7,7 @@ import torch
 
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
+from trainer.blend import blend
 from trainer.errors import TrainerError
 from trainer.first_layers import first_layers
 from trainer.networks import BranchNetwork, FusedNetwork, fusion
@@ -15,7 +16,7 @@ from trainer.randomness import derived_seed
 from trainer.recipe import FusionSettings
 from trainer.spread import spread, widen
 from trainer.stages.classification import classes_depend_on, train_classes
-from trainer.stages.encoders import Encoder, encoder_before, encoder_product, needs_before
+from trainer.stages.encoders import Encoder, encoder_before, encoder_product, load_encoder, needs_before
 from trainer.stages.export import ATTENTION, fused_branch
 from trainer.stages.first_windows import embeddings
 from trainer.stages.labels import labelled
@@ -61,13 +62,17 @@ def parts(run: Run) -> tuple[Part, ...]:
             lambda recordings: embeddings(network, run.waveforms(recordings), run.processes),
         )
         facts = train_classes(run, str(STAGE), network, labels, settings, fingerprint)
-        return _products(network.merge(), beats_notes, audiomae_notes, run.recipe.model.attention_dim, facts)
+        network.merge()
+        if settings.brought_share:
+            for name, encoder in (("beats", network.beats), ("audiomae", network.audiomae)):
+                _blend(run, name, encoder, settings)
+        return _products(network, beats_notes, audiomae_notes, run.recipe.model.attention_dim, facts)
 
     return (
         Part(
             name=str(STAGE),
             products=(*(f"{STAGE}-{name}" for name in NAMES), *((ATTENTION,) if branch.is_attentive else ())),
-            needs=needs_before(run, NAMES, STAGE),
+            needs=(*needs_before(run, NAMES, STAGE), *(_brought(name) for name in NAMES if settings.brought_share)),
             depends_on=classes_depend_on(run, settings) | {"kind": branch.fusion},
             make=make,
         ),
@@ -80,6 +85,20 @@ def _cut(encoder: Encoder, layers: int) -> Encoder:
     except ValueError as error:
         name = "BEATs" if isinstance(encoder, BEATs) else "AudioMAE"
         raise TrainerError(f"[fusion] cannot take up the first layers of {name}: {error}") from None
+
+
+def _brought(name: str) -> str:
+    return f"{StageName.START}-{name}"
+
+
+def _blend(run: Run, name: str, encoder: Encoder, settings: FusionSettings) -> None:
+    brought = load_encoder(run.products.read(_brought(name)))
+    if settings.layers is not None:
+        brought = _cut(brought, settings.layers)
+    try:
+        blend(encoder, brought, settings.brought_share)
+    except ValueError as error:
+        raise TrainerError(f"[fusion] cannot keep a share of what was brought along of {name}: {error}") from None
 
 
 def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, settings: FusionSettings, multiple: float) -> None:
