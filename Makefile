@@ -72,6 +72,7 @@ test: system-packages check
 		wait $$faults; faults=$$?; cat $(FAULTS_LOG); [ $$others = 0 ] && [ $$faults = 0 ]
 	$(PYTEST) --ignore tests/faults -m "not slow and alone"
 
+test-all: PYTEST += --hypothesis-profile default
 test-all: system-packages check
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not alone" --timeout 3600
 	$(PYTEST) tests/faults --timeout 3600 -m "slow or not slow"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from asdstream.scoring.alarm_calibration import MIN_PEAKS, AlarmCalibration
@@ -136,7 +136,11 @@ def test_the_threshold_falls_with_the_rate_scales_with_the_scores_and_stays_over
     seed: int, series: Series, count: int, factor: float
 ) -> None:
     scores = series(count, np.random.default_rng(seed))
-    fitted = AlarmCalibration.of_recordings([scores], 1.0, K, N)
+    try:
+        fitted = AlarmCalibration.of_recordings([scores], 1.0, K, N)
+    except CalibrationError:
+        assert series is slow, "only windows so much alike say too little"
+        reject()
     scaled = AlarmCalibration.of_recordings([factor * scores], 1.0, K, N)
     asked = np.geomspace(1e-4, 1000, 25)
     thresholds = np.array([fitted.threshold(rate) for rate in asked])
@@ -146,7 +150,8 @@ def test_the_threshold_falls_with_the_rate_scales_with_the_scores_and_stays_over
     assert np.all(thresholds[asked * fitted.days < 1] >= largest)
     assert np.all(thresholds > fitted.median)
     for rate, threshold in zip(asked, thresholds, strict=True):
-        assert alarms_in(scores, threshold) <= max(2.0 * rate * fitted.days, 1) or threshold > largest
+        expected = rate * fitted.days
+        assert np.count_nonzero(fitted.rung(expected).peaks > threshold) <= expected
 
 
 def test_the_power_law_is_not_followed_further_than_the_data_carry_it() -> None:
