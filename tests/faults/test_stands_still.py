@@ -84,12 +84,17 @@ def test_a_database_that_somebody_else_keeps_locked_stops_them_too(plant: Plant,
     with closing(sqlite3.connect(plant.journal.path, isolation_level=None, timeout=10.0)) as backup:
         backup.execute("BEGIN IMMEDIATE")
         workers = plant.daemon.wait_for("stands_still")["workers"]
-        assert "judge" in workers or "outbox" in workers
+        assert {"judge", "outbox", "room", "commands"} & set(workers), workers
         fed = systemd.count("WATCHDOG=1")
         backup.execute("ROLLBACK")
     assert wait_until(lambda: systemd.heard("WATCHDOG=1", fed + 3), PATIENCE_S)
     plant.more_transitions(4)
-    plant.account().check()
+    account = plant.account()
+    if any(line["event"] == "disk_takes_nothing" for line in plant.daemon.complaints):
+        # Whoever waited for the lock for too long told it from memory, and what the broker then has is in no journal.
+        assert (account.lost, account.disordered) == ((), ()), account
+    else:
+        account.check()
     assert plant.daemon.end() == 0
 
 
