@@ -164,8 +164,10 @@ class Subscriber:
         return [json.loads(p) for topic, old, p in list(self.messages) if topic.endswith(ending) and p and not old]
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        # Killed: told politely, mosquitto_sub says goodbye from its signal handler, and now and then waits for a lock
+        # that it holds itself.
+        self._process.kill()
+        self._process.wait()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> bool:
