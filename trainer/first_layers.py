@@ -6,15 +6,12 @@ The last layers of a network bend to what it was trained for, and those before t
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
+from asdstream.bundle.networks import Encoder
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
 from asdstream.models.checkpoint import load_weights, shapes_only
-from asdstream.models.masked_audiomae import MaskedAudioMAE
-
-Encoder = AudioMAE | BEATs
 
 
 def layer_count(encoder: Encoder) -> int:
@@ -23,7 +20,7 @@ def layer_count(encoder: Encoder) -> int:
 
 
 def first_layers(encoder: Encoder, layers: int) -> Encoder:
-    """The encoder of only its first `layers`; what comes after them, a final norm or decoder, stays.
+    """The encoder of only its first `layers`; a final norm behind them stays.
 
     Of a BEATs the tokens are those that the layer put out within the whole. Its layers weigh what passes them by
     against what they add by the number of layers (deep-norm, Wang et al. 2022), so what they add is brought to the
@@ -35,8 +32,6 @@ def first_layers(encoder: Encoder, layers: int) -> Encoder:
     with shapes_only():
         if isinstance(encoder, BEATs):
             shallow: Encoder = BEATs(replace(encoder.config, encoder_layers=layers))
-        elif isinstance(encoder, MaskedAudioMAE):
-            shallow = MaskedAudioMAE(replace(encoder.config, depth=layers), encoder.decoder_config)
         else:
             shallow = AudioMAE(replace(encoder.config, depth=layers))
     state = encoder.state_dict()
@@ -50,5 +45,4 @@ def first_layers(encoder: Encoder, layers: int) -> Encoder:
 def _weighed(name: str, tensor: Tensor, factor: float) -> Tensor:
     """A weight of BEATs, times `factor` where it is the last of what a layer adds to its input."""
     adds = (".self_attn.out_proj.", ".fc2.")
-    with torch.no_grad():
-        return tensor * factor if any(part in name for part in adds) else tensor
+    return tensor * factor if any(part in name for part in adds) else tensor

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from asdstream.models.attentive_pooling import AttentiveStatisticsPooling
-from asdstream.models.pooling import band_pool, by_band, mean_pool
+from asdstream.models.pooling import band_pool, by_band
 
 
 class AttentiveFusion(nn.Module):
@@ -66,8 +66,6 @@ class MeanFusion(nn.Module):
     def forward(self, beats: Tensor, audiomae: Tensor) -> Tensor:
         """Tokens (B, L1, D1) of BEATs and (B, 1 + L2, D2) of AudioMAE, class token first, to (B, bands * (D1 + D2))."""
         _check_tokens(beats, audiomae)
-        if self.bands == 1:
-            return torch.cat([mean_pool(beats, class_token=False), mean_pool(audiomae)], dim=1)
         return torch.cat([band_pool(beats, self.bands, class_token=False), band_pool(audiomae, self.bands)], dim=1)
 
 

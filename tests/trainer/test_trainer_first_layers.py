@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig
-from asdstream.models.masked_audiomae import DecoderConfig, MaskedAudioMAE
 from trainer.first_layers import first_layers, layer_count
 
 BEATS = BEATsConfig(5, 24, 48, 2, embed_dim=16, conv_pos=8, conv_pos_groups=4, num_buckets=32, max_distance=80)
@@ -49,13 +48,6 @@ def test_the_first_blocks_of_audiomae_put_out_what_they_did(layers: int) -> None
         shallow = first_layers(whole, layers).eval()
         torch.testing.assert_close(shallow(sound()), wanted)
     assert layer_count(shallow) == layers
-
-
-def test_a_decoder_stays() -> None:
-    masked = MaskedAudioMAE(AUDIOMAE, DecoderConfig(32, 1, 2))
-    shallow = first_layers(masked, 2)
-    assert isinstance(shallow, MaskedAudioMAE)
-    assert torch.equal(shallow.decoder_pred.weight, masked.decoder_pred.weight)
 
 
 @pytest.mark.parametrize("layers", [0, 6])

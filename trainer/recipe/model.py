@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from asdstream.bundle import Pooling
+from asdstream.models.audiomae import AudioMAEConfig
+from asdstream.models.beats import BEATsConfig
 from trainer.recipe.table import Table
 
 
@@ -27,3 +29,13 @@ class ModelSettings(Table):
         "band kept",
     )
     attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")
+
+    @property
+    def audiomae(self) -> AudioMAEConfig:
+        """AudioMAE of that size."""
+        return AudioMAEConfig.tiny() if self.size == "tiny" else AudioMAEConfig.base()
+
+    @property
+    def beats(self) -> BEATsConfig:
+        """BEATs of that size."""
+        return BEATsConfig.tiny() if self.size == "tiny" else BEATsConfig.base()

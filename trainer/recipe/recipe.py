@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from asdstream.config_problems import problem, problems_by_line, syntax_problem
-from asdstream.models.audiomae import AudioMAEConfig
 from trainer.errors import RecipeError
 from trainer.recipe.model import ModelSettings
 from trainer.recipe.sound import AugmentationSettings, FolderSound, SimulatorSound
@@ -79,7 +78,7 @@ class Recipe(Table):
             raise problem("is 3, whose attention is trained in [fusion]; that table is missing", "system")
         if self.fusion is not None and self.fusion.deviation and self.system != 3:
             raise problem("belongs to System-3, whose fusion pools statistics", "fusion", "deviation")
-        deepest = (AudioMAEConfig.tiny() if self.model.size == "tiny" else AudioMAEConfig.base()).depth
+        deepest = min(self.model.audiomae.depth, self.model.beats.encoder_layers)
         if self.fusion is not None and (self.fusion.layers or 0) > deepest:
             raise problem("should be at most {deepest}, as many as encoders have", "fusion", "layers", deepest=deepest)
         return self

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from asdstream.bundle.networks import Encoder
 from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
 from asdstream.models.beats import BEATs, BEATsConfig
 from asdstream.models.checkpoint import load_weights, shapes_only
@@ -14,8 +15,6 @@ from trainer.randomness import derived_seed
 from trainer.recipe import Recipe
 from trainer.stages.order import StageName
 from trainer.stages.run import Run
-
-Encoder = AudioMAE | BEATs
 
 _TRAINED_IN = {
     "audiomae": (StageName.GENERATIVE, StageName.PHASE1, StageName.PHASE2, StageName.FUSION),
@@ -34,8 +33,12 @@ def product_before(recipe: Recipe, products: Products, name: str, stage: StageNa
     earlier = [other for other in trained_in(recipe, name) if order.index(other) < order.index(stage)]
     if earlier:
         return f"{earlier[-1]}-{name}"
-    start = f"{StageName.START}-{name}"
-    return start if products.has(start) else None
+    return start_product(name) if products.has(start_product(name)) else None
+
+
+def start_product(name: str) -> str:
+    """The product that holds an encoder as the user brought it along."""
+    return f"{StageName.START}-{name}"
 
 
 def needs_before(run: Run, names: Sequence[str], stage: StageName) -> tuple[str, ...]:
@@ -76,10 +79,9 @@ def masked_before(run: Run) -> tuple[MaskedAudioMAE, tuple[str, ...]]:
 def masked_model(recipe: Recipe) -> MaskedAudioMAE:
     """An untrained masked autoencoder whose first weights depend on the seed alone."""
     settings = recipe.model
-    config = AudioMAEConfig.tiny() if settings.size == "tiny" else AudioMAEConfig.base()
     torch.manual_seed(derived_seed(recipe.seed, "first weights"))
     decoder = settings.decoder
-    return MaskedAudioMAE(config, DecoderConfig(decoder.embed_dim, decoder.depth, decoder.heads))
+    return MaskedAudioMAE(settings.audiomae, DecoderConfig(decoder.embed_dim, decoder.depth, decoder.heads))
 
 
 def untrained(recipe: Recipe, name: str) -> Encoder:
@@ -87,7 +89,7 @@ def untrained(recipe: Recipe, name: str) -> Encoder:
     if name == "audiomae":
         return masked_model(recipe).encoder()
     torch.manual_seed(derived_seed(recipe.seed, "first weights", name))
-    return BEATs(BEATsConfig.tiny() if recipe.model.size == "tiny" else BEATsConfig.base())
+    return BEATs(recipe.model.beats)
 
 
 def encoder_product(encoder: Encoder, licence_notes: Sequence[str]) -> Product:

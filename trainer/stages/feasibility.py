@@ -6,7 +6,7 @@ from asdstream.audio.window import WINDOW_SECONDS
 from asdstream.bundle.files import NAME
 from asdstream.scoring.calibration import MIN_LOOKS, independent_looks
 from trainer.errors import DataError, TrainerError
-from trainer.stages.encoders import trained_in
+from trainer.stages.encoders import start_product, trained_in
 from trainer.stages.labels import check_labels
 from trainer.stages.order import StageName
 from trainer.stages.run import Run
@@ -23,7 +23,7 @@ def check_feasibility(run: Run) -> None:
             )
     _check_held_out(run)
     for name in recipe.encoders:
-        given = run.brought.bundle or getattr(run.brought, name) or run.products.has(f"{StageName.START}-{name}")
+        given = run.brought.bundle or getattr(run.brought, name) or run.products.has(start_product(name))
         if not given and set(trained_in(recipe, name)) <= {StageName.PHASE2, StageName.FUSION}:
             raise TrainerError(
                 f"the recipe {recipe.name} would leave the encoder {name} untrained; give weights with --{name} or "

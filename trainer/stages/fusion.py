@@ -5,6 +5,8 @@ from typing import cast
 
 import torch
 
+from asdstream.bundle import Pooling
+from asdstream.bundle.networks import Encoder
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
 from trainer.blend import blend
@@ -16,7 +18,7 @@ from trainer.randomness import derived_seed
 from trainer.recipe import FusionSettings
 from trainer.spread import spread, widen
 from trainer.stages.classification import classes_depend_on, train_classes
-from trainer.stages.encoders import Encoder, encoder_before, encoder_product, load_encoder, needs_before
+from trainer.stages.encoders import encoder_before, encoder_product, load_encoder, needs_before, start_product
 from trainer.stages.export import ATTENTION, fused_branch
 from trainer.stages.first_windows import embeddings
 from trainer.stages.labels import labelled
@@ -39,11 +41,10 @@ def parts(run: Run) -> tuple[Part, ...]:
 
     def make(fingerprint: str) -> Mapping[str, Product]:
         (beats, beats_notes), (audiomae, audiomae_notes) = (encoder_before(run, name, STAGE) for name in NAMES)
-        if settings.layers is not None:
-            beats, audiomae = (_cut(encoder, settings.layers) for encoder in (beats, audiomae))
+        beats, audiomae = (_cut(encoder, settings.layers) for encoder in (beats, audiomae))
         beats, audiomae = cast(BEATs, beats), cast(AudioMAE, audiomae)
         if settings.audiomae_spread is not None:
-            _bring_to_spread(run, audiomae, beats, settings, settings.audiomae_spread)
+            _bring_to_spread(run, audiomae, beats, settings.pooling, settings.audiomae_spread)
         torch.manual_seed(derived_seed(run.recipe.seed, STAGE, "attention"))
         try:
             network = fusion(
@@ -72,14 +73,20 @@ def parts(run: Run) -> tuple[Part, ...]:
         Part(
             name=str(STAGE),
             products=(*(f"{STAGE}-{name}" for name in NAMES), *((ATTENTION,) if branch.is_attentive else ())),
-            needs=(*needs_before(run, NAMES, STAGE), *(_brought(name) for name in NAMES if settings.brought_share)),
+            needs=(
+                *needs_before(run, NAMES, STAGE),
+                *(start_product(name) for name in NAMES if settings.brought_share),
+            ),
             depends_on=classes_depend_on(run, settings) | {"kind": branch.fusion},
             make=make,
         ),
     )
 
 
-def _cut(encoder: Encoder, layers: int) -> Encoder:
+def _cut(encoder: Encoder, layers: int | None) -> Encoder:
+    """Its first layers; None leaves it as it is."""
+    if layers is None:
+        return encoder
     try:
         return first_layers(encoder, layers)
     except ValueError as error:
@@ -87,26 +94,20 @@ def _cut(encoder: Encoder, layers: int) -> Encoder:
         raise TrainerError(f"[fusion] cannot take up the first layers of {name}: {error}") from None
 
 
-def _brought(name: str) -> str:
-    return f"{StageName.START}-{name}"
-
-
 def _blend(run: Run, name: str, encoder: Encoder, settings: FusionSettings) -> None:
-    brought = load_encoder(run.products.read(_brought(name)))
-    if settings.layers is not None:
-        brought = _cut(brought, settings.layers)
+    before = _cut(load_encoder(run.products.read(start_product(name))), settings.layers)
     try:
-        blend(encoder, brought, settings.brought_share)
+        blend(encoder, before, settings.brought_share)
     except ValueError as error:
         raise TrainerError(f"[fusion] cannot keep a share of what was brought along of {name}: {error}") from None
 
 
-def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, settings: FusionSettings, multiple: float) -> None:
+def _bring_to_spread(run: Run, audiomae: AudioMAE, beats: BEATs, pooling: Pooling, multiple: float) -> None:
     recordings = run.sound.generative
     # Every so-manieth, so that all machines are among them.
     waveforms = run.waveforms(recordings[:: -(-len(recordings) // SPREAD_OVER)])
     of_beats, of_audiomae = (
-        spread(torch.from_numpy(embeddings(BranchNetwork(encoder, settings.pooling), waveforms, run.processes)))
+        spread(torch.from_numpy(embeddings(BranchNetwork(encoder, pooling), waveforms, run.processes)))
         for encoder in (beats, audiomae)
     )
     try:

@@ -5,14 +5,15 @@ from functools import partial
 from pathlib import Path
 
 from asdstream import bundle as bundles
+from asdstream.bundle.networks import Encoder
 from asdstream.models import public_checkpoint
-from asdstream.models.audiomae import AudioMAE, AudioMAEConfig
+from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs, BEATsConfig
 from asdstream.models.checkpoint import load_weights, sha256_of, shapes_only
 from trainer.errors import TrainerError
 from trainer.products import Product
 from trainer.recipe import Recipe
-from trainer.stages.encoders import Encoder, encoder_product
+from trainer.stages.encoders import encoder_product, start_product
 from trainer.stages.order import StageName
 from trainer.stages.part import Part
 from trainer.stages.run import Run
@@ -51,7 +52,7 @@ def parts(run: Run) -> tuple[Part, ...]:
 
 
 def _part(name: str, origin: Mapping[str, str], make: Callable[[], Product]) -> Part:
-    product = f"{STAGE}-{name}"
+    product = start_product(name)
 
     def made(_: str) -> Mapping[str, Product]:
         found = make()
@@ -95,15 +96,12 @@ def _without_predictor(model: BEATs) -> BEATs:
 
 
 def _check_size(recipe: Recipe, encoder: Encoder, source: str) -> None:
-    size = recipe.model.size
     if isinstance(encoder, AudioMAE):
-        audiomae = AudioMAEConfig.tiny() if size == "tiny" else AudioMAEConfig.base()
-        wanted, width = audiomae.embed_dim, encoder.config.embed_dim
+        wanted, width = recipe.model.audiomae.embed_dim, encoder.config.embed_dim
     else:
-        beats = BEATsConfig.tiny() if size == "tiny" else BEATsConfig.base()
-        wanted, width = beats.encoder_embed_dim, encoder.config.encoder_embed_dim
+        wanted, width = recipe.model.beats.encoder_embed_dim, encoder.config.encoder_embed_dim
     if width != wanted:
         raise TrainerError(
-            f"{source} is {width} wide, and the recipe's size {size!r} is {wanted}; "
+            f"{source} is {width} wide, and the recipe's size {recipe.model.size!r} is {wanted}; "
             "set another size in [model] or start from other weights"
         )
