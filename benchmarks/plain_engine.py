@@ -14,6 +14,7 @@ from plain_encoders import attend_written_out, plain_audiomae, plain_beats
 from asdstream.bundle import Bundle
 from asdstream.models import gridnet_block
 from asdstream.models.audiomae import AudioMAE
+from asdstream.models.loudness import beside
 
 
 class PlainEngine:
@@ -24,6 +25,8 @@ class PlainEngine:
         self._branches = bundle.branches
         self._encoders = {name: bundle.build_encoder(name).to(device) for name in bundle.encoders}
         self._heads = {branch.name: bundle.build_head(branch.name).to(device) for branch in bundle.branches}
+        loudness = {branch.name: bundle.build_loudness(branch.name) for branch in bundle.branches}
+        self._loudness = {name: one.to(device) for name, one in loudness.items() if one is not None}
         separator = bundle.build_separator(machine_type)
         self._separator = None if separator is None else separator.to(device)
 
@@ -41,9 +44,11 @@ class PlainEngine:
                 else plain_beats(encoder, waveform)
                 for name, encoder in self._encoders.items()
             }
-            return {
-                branch.name: F.normalize(self._heads[branch.name](*(tokens[name] for name in branch.encoders)))[0]
-                .cpu()
-                .numpy()
-                for branch in self._branches
-            }
+            vectors = {}
+            for branch in self._branches:
+                rows = self._heads[branch.name](*(tokens[name] for name in branch.encoders))
+                if branch.name in self._loudness:
+                    heard = self._encoders[branch.encoders[0]].front_end(waveform)
+                    rows = beside(rows, self._loudness[branch.name](heard), branch.loudness)
+                vectors[branch.name] = F.normalize(rows)[0].cpu().numpy()
+            return vectors

@@ -21,6 +21,7 @@ from asdstream.models.tfgridnet import TFGridNet, TFGridNetConfig
 WIDTH = 24
 ATTENTION = 6
 BANDS = 8
+MELS = 128
 AUDIOMAE = AudioMAEConfig(embed_dim=WIDTH, depth=1, heads=2, mlp_ratio=2.0)
 BEATS = BEATsConfig(1, WIDTH, 48, 2, embed_dim=16, conv_pos=8, conv_pos_groups=4, num_buckets=32, max_distance=80)
 GRIDNET = TFGridNetConfig(width=4, blocks=1, hidden=4, heads=2, hop=256)
@@ -32,6 +33,8 @@ BRANCHES: dict[str, tuple[Branch | FusedBranch, ...]] = {
     "system4": (FusedBranch("fused", ("beats", "audiomae"), "mean"),),
     "system3-bands": (FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands"),),
     "system4-bands": (FusedBranch("fused", ("beats", "audiomae"), "mean", "bands"),),
+    "system3-loudness": (FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands", 2.5),),
+    "system2-loudness": (Branch("audiomae", "audiomae", loudness=1.0), Branch("beats", "beats")),
     "bands": (Branch("audiomae-bands", "audiomae", "bands"), Branch("beats-bands", "beats", "bands")),
 }
 SIZES = {
@@ -41,6 +44,8 @@ SIZES = {
     "system4": {"fused": 2 * WIDTH},
     "system3-bands": {"fused": BANDS * WIDTH},
     "system4-bands": {"fused": BANDS * 2 * WIDTH},
+    "system3-loudness": {"fused": BANDS * WIDTH + MELS},
+    "system2-loudness": {"audiomae": WIDTH + MELS, "beats": WIDTH},
     "bands": {"audiomae-bands": BANDS * WIDTH, "beats-bands": BANDS * WIDTH},
 }
 

@@ -120,11 +120,13 @@ def test_encoders_with_other_bands_cannot_be_fused_by_band() -> None:
         new_head(BRANCHES["system3-bands"][0], tokens, ATTENTION)
 
 
-def test_a_fused_branch_that_does_not_say_how_it_pools_takes_all_patches(system3: Path) -> None:
+def test_a_fused_branch_that_says_neither_how_it_pools_nor_how_loud_takes_all_patches_alone(system3: Path) -> None:
     manifest = json.loads((system3 / "bundle.json").read_text())
-    del manifest["branches"][0]["pooling"]
+    del manifest["branches"][0]["pooling"], manifest["branches"][0]["loudness"]
     (system3 / "bundle.json").write_text(json.dumps(manifest))
-    assert bundle.verify(system3).branches == (FusedBranch("fused", ("beats", "audiomae"), "attentive", "mean"),)
+    loaded = bundle.verify(system3)
+    assert loaded.branches == (FusedBranch("fused", ("beats", "audiomae"), "attentive", "mean", 0.0),)
+    assert loaded.build_loudness("fused") is None
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,8 @@ def test_a_fused_branch_that_does_not_say_how_it_pools_takes_all_patches(system3
         (lambda m: m["branches"][0].update(fusion="sum"), "sum"),
         (lambda m: m["branches"][0].update(fusion="attentive-sum"), "attentive-statistics"),
         (lambda m: m["branches"][0].update(pooling="time"), "pooling"),
+        (lambda m: m["branches"][0].update(loudness=-1), "loudness"),
+        (lambda m: m["branches"][0].update(loudness="2.5"), "loudness"),
         (lambda m: m["branches"][0].update(fusion=3), "branches.0"),
         (lambda m: m["branches"][0].pop("weights"), "weights"),
         (lambda m: m["branches"][0].pop("fusion"), "branches.0.pooled"),

@@ -23,7 +23,7 @@ def bundle() -> Bundle:
 def test_it_is_a_small_system_3_with_a_separator_for_all_machines_and_no_machine_of_its_own(bundle: Bundle) -> None:
     (branch,) = bundle.branches
     assert isinstance(branch, FusedBranch)
-    assert (branch.fusion, branch.pooling) == ("attentive", "bands")
+    assert (branch.fusion, branch.pooling, branch.loudness) == ("attentive", "bands", 2.5)
     assert list(bundle.separators) == [ANY_TYPE]
     assert not bundle.machine_types
     assert sum(path.stat().st_size for path in bundle.path.rglob("*")) < 25e6

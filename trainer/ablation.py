@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,8 @@ MACHINE_TYPES = ("fan", "pump", "gearbox", "valve")
 IDENTITY = 11
 """No recipe that ships trains on this machine."""
 COUNTS = ClipCounts(source_train=40, target_train=8, test=10)
+LOUDNESS = 2.5
+"""What is tried beside the embeddings of a bundle that has none."""
 SEVERITY = (0.2, 0.6)
 """Faults that are not heard at once; full ones would not tell the ways of scoring apart."""
 
@@ -58,11 +61,16 @@ def variants_of(bundle: Bundle) -> list[EvaluationSettings]:
     """Every way of scoring that `bundle` allows, the method's own first."""
     given = {branch.pooling for branch in bundle.branches}
     ways: tuple[Pooling, ...] = ("mean", "bands")
-    poolings: tuple[Pooling, ...] = ("bundle", *(pooling for pooling in ways if given != {pooling}))
+    loudness = 0.0 if any(branch.loudness for branch in bundle.branches) else LOUDNESS
+    embeddings = [
+        EvaluationSettings(),
+        *(EvaluationSettings(pooling=pooling) for pooling in ways if given != {pooling}),
+        EvaluationSettings(loudness=loudness),
+    ]
     scales = (False, True) if len(bundle.branches) > 1 else (False,)
     return [
-        EvaluationSettings(back_end=name, normalise_branches=normalise, pooling=pooling)
-        for pooling in poolings
+        replace(embedding, back_end=name, normalise_branches=normalise)
+        for embedding in embeddings
         for name in BACK_ENDS
         for normalise in scales
     ]
@@ -77,12 +85,12 @@ def ablate(
         raise DataError(f"some names under {catalogue.root} do not tell normal clips from abnormal ones")
     settings = [replace(variant, seed=seed) for variant in variants_of(bundle)]
     results = []
-    for pooling in dict.fromkeys(variant.pooling for variant in settings):
-        embedded = embed_sections(bundle, sections, EvaluationSettings(pooling=pooling, seed=seed), console)
-        for variant in settings:
-            if variant.pooling == pooling:
-                scored = tuple(score_section(section, variant).result for section in embedded)
-                results.append((variant.name, SystemResult(bundle.name, described(bundle, variant), scored)))
+    for (pooling, loudness), variants in groupby(settings, lambda variant: (variant.pooling, variant.loudness)):
+        embedding = EvaluationSettings(pooling=pooling, loudness=loudness, seed=seed)
+        embedded = embed_sections(bundle, sections, embedding, console)
+        for variant in variants:
+            scored = tuple(score_section(section, variant).result for section in embedded)
+            results.append((variant.name, SystemResult(bundle.name, described(bundle, variant), scored)))
     return compare(results, seed)
 
 

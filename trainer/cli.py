@@ -226,6 +226,15 @@ def evaluate(
     pooling: Annotated[
         PoolingChoice, typer.Option("--pooling", help="Over all patches, or over time with each band kept.")
     ] = PoolingChoice.BUNDLE,
+    loudness: Annotated[
+        float | None,
+        typer.Option(
+            "--loudness",
+            min=0.0,
+            max=1000.0,
+            help="Length of the loudness of each mel band beside an embedding of unit length, instead of the bundle's.",
+        ),
+    ] = None,
     separate: Annotated[
         SeparateChoice,
         typer.Option(
@@ -267,6 +276,7 @@ def evaluate(
         back_end=back_end,
         normalise_branches=normalise_branches,
         pooling=pooling.value,
+        loudness=loudness,
         separate=separate.value,
         noise=AddedNoise(str(noise), snr) if noise and snr is not None else None,
     )
@@ -371,7 +381,7 @@ def ablate(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
 ) -> None:
-    """Compare the ways of turning a bundle's embeddings into a score: back ends, pooling, scale of the branches.
+    """Compare the ways of turning a bundle's embeddings into a score: back ends, pooling, loudness, scale of branches.
 
     Without --data, on simulated machines that no recipe trains on, healthy and with slight faults. Official test clips
     are refused unless --test-clips says otherwise. Writes ablation.json and ablation.md to the folder --out.

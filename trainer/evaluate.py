@@ -50,6 +50,8 @@ class EvaluationSettings:
     normalise_branches: bool = False
     pooling: Pooling = "bundle"
     """What the bundle says, or the same for all its branches."""
+    loudness: float | None = None
+    """Length of what stands beside embeddings of unit length, for all branches; None: what the bundle says."""
     hop_seconds: float = 1.0
     seed: int = 0
     separate: Separation = "off"
@@ -65,6 +67,8 @@ class EvaluationSettings:
             said.append("normalised branches")
         if self.pooling != "bundle":
             said.append(f"pooling over {self.pooling}")
+        if self.loudness is not None:
+            said.append(f"loudness {self.loudness:g}" if self.loudness else "no loudness")
         if self.separate != "off":
             said.append("separated" if self.separate == "on" else "as it is and separated")
         if self.noise:
@@ -106,7 +110,7 @@ def embed_sections(
     """Embeddings of every clip of every section, by the engine that the daemon uses."""
     separate_as = [way_to_hear(bundle, clips[0].machine, settings.separate) for clips in sections]
     recordings = [clip_recordings(clips, settings.noise, settings.seed) for clips in sections]
-    embedder = RecordingEmbedder(with_pooling(bundle, settings.pooling), threads=torch.get_num_threads())
+    embedder = RecordingEmbedder(embedding_as(bundle, settings), threads=torch.get_num_threads())
     found = []
     with StageProgress(console).counting(f"{bundle.name}: embedding", sum(map(len, sections))) as counter:
         for clips, sounds, way in zip(sections, recordings, separate_as, strict=True):
@@ -143,11 +147,14 @@ def way_to_hear(bundle: Bundle, machine: str, separate: Separation) -> SeparateA
     return ways[separate]
 
 
-def with_pooling(bundle: Bundle, pooling: Pooling) -> Bundle:
-    """`bundle` with another pooling of its branches."""
-    if pooling == "bundle":
-        return bundle
-    return replace(bundle, branches=tuple(replace(branch, pooling=pooling) for branch in bundle.branches))
+def embedding_as(bundle: Bundle, settings: EvaluationSettings) -> Bundle:
+    """`bundle` with the pooling and the loudness of its branches that `settings` ask for."""
+    branches = bundle.branches
+    if settings.pooling != "bundle":
+        branches = tuple(replace(branch, pooling=settings.pooling) for branch in branches)
+    if settings.loudness is not None:
+        branches = tuple(replace(branch, loudness=settings.loudness) for branch in branches)
+    return replace(bundle, branches=branches)
 
 
 def score_section(embedded: Sequence[Embedded], settings: EvaluationSettings) -> MeasuredSection:

@@ -20,11 +20,16 @@ Pooling = Literal["mean", "bands"]
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One embedding per window: the tokens of `encoder`, pooled over time (`bands`) or over all patches (`mean`)."""
+    """One embedding per window: the tokens of `encoder`, pooled over time (`bands`) or over all patches (`mean`).
+
+    Behind it, where `loudness` is not 0, stands how loud the window is in each mel band, brought to that length where
+    the embedding has unit length: `asdstream.models.loudness`.
+    """
 
     name: str
     encoder: str
     pooling: Pooling = "mean"
+    loudness: float = 0.0
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -42,13 +47,14 @@ class FusedBranch:
 
     `attentive` is System-3 of Zhang, Chen and Li, `attentive-statistics` the same with the tokens' deviation beside
     their mean, `mean` their System-4; see `asdstream.models.fusion`. Each of them pools over all patches (`mean`) or
-    keeps frequency bands apart (`bands`).
+    keeps frequency bands apart (`bands`). `loudness` as of a `Branch`.
     """
 
     name: str
     encoders: tuple[str, str]
     fusion: Fusion = "attentive"
     pooling: Pooling = "mean"
+    loudness: float = 0.0
 
     @property
     def is_attentive(self) -> bool:

@@ -24,6 +24,8 @@ from asdstream.bundle.networks import (
     read_weights,
     token_shape,
 )
+from asdstream.models.fbank import frame_count
+from asdstream.models.loudness import SpecificLoudness
 from asdstream.models.masked_audiomae import MaskedAudioMAE
 from asdstream.models.tfgridnet import TFGridNet
 
@@ -106,11 +108,27 @@ class Bundle:
         return None
 
     def build_head(self, branch: str) -> nn.Module:
-        """What makes the embeddings (B, D) of `branch` from its encoders' tokens, which it is called with in order."""
+        """What makes embeddings (B, D) of its encoders' tokens, which it is called with in order, for `branch`.
+
+        Where the branch has loudness, that stands beside them: `build_loudness`.
+        """
         chosen = self._branch(branch)
         fusion = self.fusions.get(branch)
         head = make_head(self.path, chosen, self._tokens(chosen), None if fusion is None else fusion.attention_dim)
         return head.eval() if fusion is None else self._fill(head, fusion.weights)
+
+    def build_loudness(self, branch: str) -> SpecificLoudness | None:
+        """What makes of the spectrogram that the first encoder of `branch` hears what stands beside its embeddings.
+
+        None where the branch has no loudness.
+        """
+        chosen = self._branch(branch)
+        if not chosen.loudness:
+            return None
+        name = chosen.encoders[0]
+        entry = self.encoders[name]
+        encoder = lay_out_encoder(self.path, name, entry.kind, entry.config)
+        return SpecificLoudness(encoder.front_end, frame_count(round(self.sample_rate * self.window_seconds)))
 
     def separator_of(self, machine_type: str) -> str | None:
         """Which of `separators` serves `machine_type`: its own, else the one for all, else None."""

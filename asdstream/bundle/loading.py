@@ -140,5 +140,6 @@ def _encoder(entry: EncoderEntry) -> EncoderInBundle:
 
 def _branch(entry: BranchEntry) -> Branch | FusedBranch:
     if isinstance(entry, PooledBranchEntry):
-        return Branch(entry.name, entry.encoder, entry.pooling)
-    return FusedBranch(entry.name, (entry.encoders[0], entry.encoders[1]), entry.fusion, entry.pooling)
+        return Branch(entry.name, entry.encoder, entry.pooling, entry.loudness)
+    encoders = entry.encoders[0], entry.encoders[1]
+    return FusedBranch(entry.name, encoders, entry.fusion, entry.pooling, entry.loudness)

@@ -59,10 +59,14 @@ class EncoderEntry(NetworkEntry):
     decoder: DecoderEntry | None = None
 
 
-class PooledBranchEntry(Strict):
+class _BranchEntry(Strict):
+    name: Name
+    loudness: Annotated[float, Field(ge=0, le=1000)] = 0.0
+
+
+class PooledBranchEntry(_BranchEntry):
     """A branch of one encoder."""
 
-    name: Name
     encoder: Name
     pooling: Pooling
 
@@ -72,8 +76,7 @@ class PooledBranchEntry(Strict):
         return [self.encoder]
 
 
-class _FusedBranchEntry(Strict):
-    name: Name
+class _FusedBranchEntry(_BranchEntry):
     encoders: Annotated[list[Name], Field(min_length=2, max_length=2)]
     pooling: Pooling = "mean"
 

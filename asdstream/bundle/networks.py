@@ -171,8 +171,8 @@ def new_head(
 ) -> nn.Module:
     """What makes the embeddings (B, D) of `branch` from the tokens of its encoders, which it is called with in order.
 
-    `tokens` is by encoder. `attention_dim` is the hidden width of an attentive fusion, whose attention starts at
-    random. Raises ValueError for tokens that cannot be fused.
+    Its loudness is not among that. `tokens` is by encoder. `attention_dim` is the hidden width of an attentive fusion,
+    whose attention starts at random. Raises ValueError for tokens that cannot be fused.
     """
     shapes = [tokens[encoder] for encoder in branch.encoders]
     match branch:
@@ -199,13 +199,14 @@ def new_head(
 def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape]) -> int:
     """D of the embeddings of `branch`."""
     shapes = [tokens[encoder] for encoder in branch.encoders]
+    beside = MEL_BANDS if branch.loudness else 0
     bands = _bands(branch, shapes)
     match branch:
         case FusedBranch(fusion="mean"):
-            return bands * (shapes[0].width + shapes[1].width)
+            return bands * (shapes[0].width + shapes[1].width) + beside
         case FusedBranch(fusion="attentive-statistics"):
-            return bands * 2 * shapes[0].width
-    return bands * shapes[0].width
+            return bands * 2 * shapes[0].width + beside
+    return bands * shapes[0].width + beside
 
 
 def _bands(branch: Branch | FusedBranch, shapes: Sequence[TokenShape]) -> int:

@@ -146,12 +146,18 @@ def _branch(
     branch: Branch | FusedBranch, fusions: Mapping[str, FusionContents], weights: _WeightsFolder
 ) -> dict[str, JsonValue]:
     if isinstance(branch, Branch):
-        return {"name": branch.name, "encoder": branch.encoder, "pooling": branch.pooling}
+        return {
+            "name": branch.name,
+            "encoder": branch.encoder,
+            "pooling": branch.pooling,
+            "loudness": branch.loudness,
+        }
     fused: dict[str, JsonValue] = {
         "name": branch.name,
         "encoders": list(branch.encoders),
         "fusion": branch.fusion,
         "pooling": branch.pooling,
+        "loudness": branch.loudness,
     }
     if branch.is_attentive:
         fusion = fusions[branch.name]

@@ -55,9 +55,10 @@ def _describe(bundle: "Bundle") -> dict[str, object]:
 def _made_by(branch: "Branch | FusedBranch") -> str:
     from asdstream.bundle import FusedBranch
 
+    beside = ", loudness beside it" if branch.loudness else ""
     if not isinstance(branch, FusedBranch):
-        return f"{branch.pooling} pooling"
-    return f"{branch.fusion} fusion" + (" of each band" if branch.pooling == "bands" else "")
+        return f"{branch.pooling} pooling{beside}"
+    return f"{branch.fusion} fusion" + (" of each band" if branch.pooling == "bands" else "") + beside
 
 
 @app.command("info")

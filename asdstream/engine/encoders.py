@@ -15,6 +15,7 @@ from asdstream.engine.cuda_graphs import CudaRecorder, GraphedForward
 from asdstream.engine.device import Placement
 from asdstream.engine.memory import FittingBatches
 from asdstream.models.fbank import FbankFrontEnd
+from asdstream.models.loudness import beside
 
 
 class Encoders:
@@ -40,6 +41,8 @@ class Encoders:
             for name in dict.fromkeys(name for branch in bundle.branches for name in branch.encoders)
         }
         self._heads = {branch.name: bundle.build_head(branch.name).to(placement.device) for branch in bundle.branches}
+        loudness = {branch.name: bundle.build_loudness(branch.name) for branch in bundle.branches}
+        self._loudness = {name: one.to(placement.device) for name, one in loudness.items() if one is not None}
         self._encode: dict[str, Callable[[Tensor], Tensor]] = {
             name: encoder.encode_fbank if compile_cache is None else compiled(encoder.encode_fbank, compile_cache)
             for name, encoder in self._encoders.items()
@@ -90,8 +93,12 @@ class Encoders:
         return [rows.cpu().numpy() for rows in vectors]
 
     def _forward(self, spectrograms: Sequence[Tensor]) -> list[Tensor]:
-        tokens = {
-            name: encode(spectrogram).float()
-            for (name, encode), spectrogram in zip(self._encode.items(), spectrograms, strict=True)
-        }
-        return [self._heads[branch.name](*(tokens[name] for name in branch.encoders)) for branch in self._branches]
+        heard = dict(zip(self._encode, spectrograms, strict=True))
+        tokens = {name: self._encode[name](spectrogram).float() for name, spectrogram in heard.items()}
+        vectors = []
+        for branch in self._branches:
+            rows = self._heads[branch.name](*(tokens[name] for name in branch.encoders))
+            if branch.name in self._loudness:
+                rows = beside(rows, self._loudness[branch.name](heard[branch.encoders[0]]), branch.loudness)
+            vectors.append(rows)
+        return vectors

@@ -61,10 +61,20 @@ def _mel_weights(device: torch.device) -> Tensor:
 
 def mel_edges(together: int) -> tuple[float, ...]:
     """Where groups of so many neighbouring mel bands begin and end, in Hz: half way between two bands' middles."""
+    inner = (_hertz(band - 0.5) for band in range(together, MEL_BANDS, together))
+    return (LOWEST_HZ, *inner, SAMPLE_RATE / 2)
+
+
+def emphasis() -> Tensor:
+    """Factor (128,) by which pre-emphasis changes the power in the middle of each mel band."""
+    angle = 2.0 * math.pi / SAMPLE_RATE * torch.tensor([_hertz(band) for band in range(MEL_BANDS)], device="cpu")
+    return 1.0 + PRE_EMPHASIS**2 - 2.0 * PRE_EMPHASIS * angle.cos()
+
+
+def _hertz(band: float) -> float:
+    """The middle of a mel band, counted from 0, or what lies between two."""
     lowest, highest = (1127.0 * math.log1p(hertz / 700.0) for hertz in (LOWEST_HZ, SAMPLE_RATE / 2))
-    step = (highest - lowest) / (MEL_BANDS + 1)
-    inner = (lowest + step * (band + 0.5) for band in range(together, MEL_BANDS, together))
-    return (LOWEST_HZ, *(700.0 * math.expm1(mel / 1127.0) for mel in inner), SAMPLE_RATE / 2)
+    return 700.0 * math.expm1((lowest + (highest - lowest) / (MEL_BANDS + 1) * (band + 1)) / 1127.0)
 
 
 def kaldi_fbank(waveform: Tensor, *, window: WindowShape, scale: float = 1.0) -> Tensor:

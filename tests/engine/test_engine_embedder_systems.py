@@ -15,6 +15,7 @@ from asdstream.engine.embedder import Embedder
 from asdstream.models import fbank
 from asdstream.models.audiomae import AudioMAE
 from asdstream.models.beats import BEATs
+from asdstream.models.loudness import beside
 
 
 def sound(count: int) -> np.ndarray:
@@ -30,7 +31,12 @@ def test_an_embedding_is_what_the_head_makes_of_whole_encoders(system: str, tmp_
     with torch.inference_mode():
         for branch in saved.branches:
             tokens = [saved.build_encoder(name)(torch.from_numpy(samples)) for name in branch.encoders]
-            expected = torch.nn.functional.normalize(saved.build_head(branch.name)(*tokens)).numpy()
+            embedding = saved.build_head(branch.name)(*tokens)
+            loudness = saved.build_loudness(branch.name)
+            if loudness is not None:
+                heard = saved.build_encoder(branch.encoders[0]).front_end(torch.from_numpy(samples))
+                embedding = beside(embedding, loudness(heard), branch.loudness)
+            expected = torch.nn.functional.normalize(embedding).numpy()
             np.testing.assert_allclose(vectors[branch.name], expected, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from asdstream.audio.simulator.dataset import ClipCounts
 from asdstream.bundle import Branch, FusedBranch
 from trainer import ablation, cli
 from trainer.catalogue import read_catalogue
-from trainer.evaluate import EvaluationSettings, evaluate, with_pooling
+from trainer.evaluate import EvaluationSettings, embedding_as, evaluate
 
 
 def asdtrain(*arguments: object) -> Result:
@@ -40,7 +40,8 @@ def test_every_way_of_scoring_is_compared_and_the_clips_are_named(
     content = json.loads((tmp_path / "ablation.json").read_text())
     names = [variant["name"] for variant in content["variants"]]
     ways = ["minimum-cosine", "nearest-reference", "local-density", "generalised-mean", "relative-deviation"]
-    assert names == ways + [f"{way}, pooling over bands" for way in ways]
+    embeddings = ("", ", pooling over bands", ", loudness 2.5")
+    assert names == [f"{way}{embedding}" for embedding in embeddings for way in ways]
     assert content["variants"][0]["difference_from_first"] == {"low": 0.0, "high": 0.0}
     assert all(variant["sections"][0]["figures"]["source_auc"] > 0.9 for variant in content["variants"])
     assert f"compared on the clips under {plain}" in result.output
@@ -85,9 +86,21 @@ def test_a_fused_branch_can_be_pooled_otherwise_as_well(small_bundle: Path) -> N
     bundle = bundles.load(small_bundle)
     fused = replace(bundle, branches=(FusedBranch("fused", ("beats", "audiomae")),))
     assert {way.pooling for way in ablation.variants_of(fused)} == {"bundle", "bands"}
-    by_band = with_pooling(fused, "bands")
+    by_band = embedding_as(fused, EvaluationSettings(pooling="bands"))
     assert by_band.branches == (FusedBranch("fused", ("beats", "audiomae"), "attentive", "bands"),)
     assert {way.pooling for way in ablation.variants_of(by_band)} == {"bundle", "mean"}
+
+
+def test_loudness_is_put_beside_the_embeddings_of_a_bundle_without_it_and_left_out_of_one_with_it(
+    small_bundle: Path,
+) -> None:
+    bundle = bundles.load(small_bundle)
+    assert {way.loudness for way in ablation.variants_of(bundle)} == {None, ablation.LOUDNESS}
+    with_it = embedding_as(bundle, EvaluationSettings(loudness=ablation.LOUDNESS))
+    assert with_it.branches == (Branch("audiomae", "audiomae", "mean", ablation.LOUDNESS),)
+    ways = ablation.variants_of(with_it)
+    assert {way.loudness for way in ways} == {None, 0.0}
+    assert "minimum-cosine, no loudness" in {way.name for way in ways}
 
 
 def test_pooling_over_bands_widens_the_embeddings(plain: Path, small_bundle: Path) -> None:
@@ -99,6 +112,7 @@ def test_pooling_over_bands_widens_the_embeddings(plain: Path, small_bundle: Pat
         "back_end": "minimum-cosine",
         "normalise_branches": False,
         "pooling": "bands",
+        "loudness": None,
         "separate": "off",
         "noise": None,
         "hop_seconds": 1.0,

@@ -28,6 +28,13 @@ class ModelSettings(Table):
         description="In phases I and II, and for good in Systems 1 and 2: over all patches, or over time with each "
         "band kept",
     )
+    loudness: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1000.0,
+        description="Length of the window's loudness in each mel band, which stands in the bundle beside an embedding "
+        "of unit length; 0 leaves it out",
+    )
     attention_dim: int = Field(default=128, ge=1, description="Hidden width of the attentive fusion (System-3)")
 
     @property

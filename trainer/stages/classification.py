@@ -73,7 +73,7 @@ def classes_depend_on(run: Run, settings: ClassificationSettings) -> dict[str, o
     recordings = heard(run.sound, settings)
     return {
         "seed": run.recipe.seed,
-        "model": run.recipe.model.model_dump(mode="json", exclude={"decoder"}),
+        "model": run.recipe.model.model_dump(mode="json", exclude={"decoder", "loudness"}),
         "settings": what_matters(settings),
         "sound": data_fingerprint(recordings),
         "labels": sorted({recording.label for recording in recordings}),

@@ -63,7 +63,7 @@ def branches_of(recipe: Recipe) -> tuple[Branch | FusedBranch, ...]:
     """What a system makes embeddings with."""
     if recipe.fuses:
         return (fused_branch(recipe),)
-    return tuple(Branch(name, name, recipe.model.pooling) for name in recipe.encoders)
+    return tuple(Branch(name, name, recipe.model.pooling, recipe.model.loudness) for name in recipe.encoders)
 
 
 def fused_branch(recipe: Recipe) -> FusedBranch:
@@ -72,7 +72,7 @@ def fused_branch(recipe: Recipe) -> FusedBranch:
     settings = recipe.fusion or FusionSettings()
     if recipe.system == 3:
         fusion = "attentive-statistics" if settings.deviation else "attentive"
-    return FusedBranch(FUSED, ("beats", "audiomae"), fusion, settings.pooling)
+    return FusedBranch(FUSED, ("beats", "audiomae"), fusion, settings.pooling, recipe.model.loudness)
 
 
 def _contents(
