@@ -1,5 +1,6 @@
 """A bundle small enough to make in a second: an untrained encoder, prototypes and calibration of one simulated fan."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,12 @@ FAN = MachineSpec("fan", identity=1, snr_db=20.0)
 
 def fan_sound(seconds: float, seed: int) -> NDArray[np.float32]:
     """A healthy fan, 16 kHz mono (n,): the machine that the bundle knows."""
+    return _rendered_fan(seconds, seed).copy()
+
+
+# Fixtures of many tests want the same few seconds, and what a test is given it may change.
+@lru_cache(maxsize=64)
+def _rendered_fan(seconds: float, seed: int) -> NDArray[np.float32]:
     return Simulator(FAN, seed).render(seconds)
 
 

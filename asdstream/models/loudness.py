@@ -1,8 +1,8 @@
 """How loud a window is in each mel band: what stands beside the embedding that networks make of it.
 
-An ear's specific loudness grows as about the fourth root of a band's power (E. Zwicker and H. Fastl, "Psychoacoustics",
-chapter 8: an exponent of 0.23), and with that exponent neither the loudest band alone nor all the quiet ones decide how
-alike two spectra are.
+An ear's specific loudness grows as about the fourth root of a band's power (H. Fastl and E. Zwicker, "Psychoacoustics:
+Facts and Models", 2007, chapter 8: an exponent of 0.23), and with that exponent neither the loudest band alone nor all
+the quiet ones decide how alike two spectra are.
 """
 
 import torch

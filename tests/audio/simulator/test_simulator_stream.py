@@ -77,9 +77,9 @@ def test_chunks_join_without_a_seam() -> None:
 @pytest.mark.parametrize("machine_type", machine_types())
 def test_a_fault_changes_nothing_before_it_starts_and_much_after(machine_type: str) -> None:
     simulator = Simulator(MachineSpec(machine_type, 1), 3)
-    healthy = simulator.render(6.0)
+    healthy = simulator.render(4.0)
     for kind in faults_of(machine_type):
-        broken = simulator.render(6.0, FaultSchedule(kind, start_s=1.37, ramp_s=0.5))
+        broken = simulator.render(4.0, FaultSchedule(kind, start_s=1.37, ramp_s=0.5))
         start = int(1.37 * RATE)
         assert broken[:start].tobytes() == healthy[:start].tobytes()
         added = broken[start + RATE :] - healthy[start + RATE :]
