@@ -115,6 +115,11 @@ source = {{ kind = "mqtt" }}
         soundfile.write(file, sound, 16_000, format="WAV", subtype="PCM_16")
         self.witness.send(f"{ROOT}/channel/{FAR}/audio", file.getvalue())
 
+    @property
+    def times_listened(self) -> int:
+        """How often a daemon has told the broker that it wants to hear `far`: once for each connection."""
+        return self.broker.log.count(f" 0 {ROOT}/channel/{FAR}/audio\n")
+
     def restart_broker(self, *, kill: bool = True) -> None:
         """End the broker, start it again; the witness is back."""
         self.broker.stop(kill=kill)
