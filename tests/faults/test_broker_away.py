@@ -62,7 +62,7 @@ def test_what_a_broker_remembers_wrongly_of_an_alarm_is_put_right(plant: Plant) 
     # It writes down what it retains when it ends politely, and not when it is killed.
     plant.restart_broker(kill=False)
     # The daemon subscribes once it is connected; sound that came in between would reach nobody.
-    assert wait_until(lambda: plant.times_listened == 2, PATIENCE_S)
+    assert wait_until(lambda: plant.times_listened >= 2, PATIENCE_S)
     plant.play(fan_sound(RECORDING_S, seed=2))
     assert wait_until(lambda: plant.witness.states[f"{FAR}.anomaly"] == b"", PATIENCE_S)
     plant.restart_broker(kill=True)
