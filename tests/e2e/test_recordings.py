@@ -24,8 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TRAIN_CLIPS = 20
 TEST_CLIPS = 2
 K, N = 2, 3
-SPEED = 6
-"""Times real time: no window may be shed, and one takes a slow core a tenth of a second."""
+SPEED = 3
+"""Times real time: no window may be shed, and one takes a slow core that others use as well a quarter of a second."""
 
 
 @dataclass(frozen=True)
