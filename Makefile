@@ -66,21 +66,19 @@ check: $(STAMPS)/dev
 # three of them read every test. What a test wrote goes with it, while it is at hand; of old runs it takes far longer.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -o tmp_path_retention_policy=failed
 SIDE_BY_SIDE := -n $(TESTS_AT_ONCE) --dist loadfile --ignore tests/faults
-# Looked for by the word, as collecting all files takes longer than some of the tests.
-WITH_ALONE = $$(grep -rl --include='test_*.py' 'pytest\.mark\.alone' tests)
 FAULTS_LOG := $(VENV)/faults.log
 
 test: system-packages check
 	@$(PYTEST) tests/faults -m "not slow" > $(FAULTS_LOG) 2>&1 & faults=$$!; \
 		$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not alone"; others=$$?; \
 		wait $$faults; faults=$$?; cat $(FAULTS_LOG); [ $$others = 0 ] && [ $$faults = 0 ]
-	$(PYTEST) $(WITH_ALONE) -m "not slow and alone"
+	$(PYTEST) --ignore tests/faults -m "not slow and alone"
 
 test-all: PYTEST += --hypothesis-profile default
 test-all: system-packages check
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not alone" --timeout 3600
 	$(PYTEST) tests/faults --timeout 3600 -m "slow or not slow"
-	$(PYTEST) $(WITH_ALONE) -m alone --timeout 3600
+	$(PYTEST) --ignore tests/faults -m alone --timeout 3600
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff format .
