@@ -231,7 +231,7 @@ def evaluate(
         typer.Option(
             "--loudness",
             min=0.0,
-            max=1000.0,
+            max=bundles.MOST_LOUDNESS,
             help="Length of the loudness of each mel band beside an embedding of unit length, instead of the bundle's.",
         ),
     ] = None,

@@ -13,6 +13,7 @@ the manifest does not list, no tensor that the configured network does not have.
 
 from asdstream.bundle.contents import (
     ANY_TYPE,
+    MOST_LOUDNESS,
     Branch,
     BranchPrototypes,
     BundleContents,
@@ -36,6 +37,7 @@ __all__ = [
     "ANY_TYPE",
     "BUILTIN",
     "MANIFEST",
+    "MOST_LOUDNESS",
     "SAMPLE_RATE",
     "SCHEMA",
     "WINDOW_SECONDS",

@@ -16,6 +16,8 @@ ANY_TYPE = "*"
 
 Pooling = Literal["mean", "bands"]
 """Over all patches at once, or over time with each frequency band kept."""
+MOST_LOUDNESS = 1000.0
+"""Beside loudness that much longer than itself an embedding hardly counts in float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from asdstream.bundle.contents import ANY_TYPE, Pooling
+from asdstream.bundle.contents import ANY_TYPE, MOST_LOUDNESS, Pooling
 from asdstream.bundle.errors import listing, refuse
 from asdstream.bundle.files import MANIFEST, NAME, check_names
 
@@ -61,7 +61,7 @@ class EncoderEntry(NetworkEntry):
 
 class _BranchEntry(Strict):
     name: Name
-    loudness: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    loudness: Annotated[float, Field(ge=0, le=MOST_LOUDNESS)] = 0.0
 
 
 class PooledBranchEntry(_BranchEntry):

@@ -199,14 +199,14 @@ def new_head(
 def embedding_size(branch: Branch | FusedBranch, tokens: Mapping[str, TokenShape]) -> int:
     """D of the embeddings of `branch`."""
     shapes = [tokens[encoder] for encoder in branch.encoders]
-    beside = MEL_BANDS if branch.loudness else 0
-    bands = _bands(branch, shapes)
     match branch:
         case FusedBranch(fusion="mean"):
-            return bands * (shapes[0].width + shapes[1].width) + beside
+            width = shapes[0].width + shapes[1].width
         case FusedBranch(fusion="attentive-statistics"):
-            return bands * 2 * shapes[0].width + beside
-    return bands * shapes[0].width + beside
+            width = 2 * shapes[0].width
+        case _:
+            width = shapes[0].width
+    return _bands(branch, shapes) * width + (MEL_BANDS if branch.loudness else 0)
 
 
 def _bands(branch: Branch | FusedBranch, shapes: Sequence[TokenShape]) -> int:

@@ -145,22 +145,12 @@ def _encoder(encoder: EncoderContents, name: str, weights: _WeightsFolder) -> di
 def _branch(
     branch: Branch | FusedBranch, fusions: Mapping[str, FusionContents], weights: _WeightsFolder
 ) -> dict[str, JsonValue]:
+    entry: dict[str, JsonValue] = {"name": branch.name, "pooling": branch.pooling, "loudness": branch.loudness}
     if isinstance(branch, Branch):
-        return {
-            "name": branch.name,
-            "encoder": branch.encoder,
-            "pooling": branch.pooling,
-            "loudness": branch.loudness,
-        }
-    fused: dict[str, JsonValue] = {
-        "name": branch.name,
-        "encoders": list(branch.encoders),
-        "fusion": branch.fusion,
-        "pooling": branch.pooling,
-        "loudness": branch.loudness,
-    }
+        return entry | {"encoder": branch.encoder}
+    entry |= {"encoders": list(branch.encoders), "fusion": branch.fusion}
     if branch.is_attentive:
         fusion = fusions[branch.name]
-        fused["attention_dim"] = fusion.attention_dim
-        fused["weights"] = weights.put_network(f"fusion-{branch.name}", fusion.weights)
-    return fused
+        entry["attention_dim"] = fusion.attention_dim
+        entry["weights"] = weights.put_network(f"fusion-{branch.name}", fusion.weights)
+    return entry

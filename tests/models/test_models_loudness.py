@@ -43,9 +43,7 @@ def test_the_loudest_band_is_where_the_tone_is() -> None:
     assert loudness(hum(300.0, 0.3)).argmax() < loudness(hum(3000.0, 0.3)).argmax()
 
 
-def test_pre_emphasis_is_taken_back_so_that_white_noise_is_as_loud_in_high_bands_as_in_low_ones_of_their_width() -> (
-    None
-):
+def test_pre_emphasis_is_taken_back_so_that_white_noise_has_as_much_power_as_a_band_is_wide() -> None:
     noise = 0.1 * torch.randn(1, SAMPLES, generator=torch.Generator().manual_seed(2))
     front_end = beats_front_end()
     # The upper bands are wide enough for a level; a band's power grows with its width, which the mel scale sets.

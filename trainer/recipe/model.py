@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from asdstream.bundle import Pooling
+from asdstream.bundle import MOST_LOUDNESS, Pooling
 from asdstream.models.audiomae import AudioMAEConfig
 from asdstream.models.beats import BEATsConfig
 from trainer.recipe.table import Table
@@ -31,7 +31,7 @@ class ModelSettings(Table):
     loudness: float = Field(
         default=0.0,
         ge=0.0,
-        le=1000.0,
+        le=MOST_LOUDNESS,
         description="Length of the window's loudness in each mel band, which stands in the bundle beside an embedding "
         "of unit length; 0 leaves it out",
     )
